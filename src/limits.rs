@@ -1,0 +1,31 @@
+//! What one connection may cost: the only knobs of the crate.
+//!
+//! Every limit is a number of bytes that a peer cannot exceed, whatever it sends. Memory grows with
+//! the bytes that have arrived, never with a length that was only declared (RFC 6455 §10.4).
+
+/// The bounds of one connection, in bytes.
+///
+/// ```
+/// use dormouse::Limits;
+///
+/// let limits = Limits { message: 64 * 1024, ..Limits::default() };
+/// assert_eq!(limits.head, 8 * 1024);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The largest message to receive, over all its fragments. A larger one fails the connection
+    /// with [`Violation::MessageTooBig`](crate::Violation::MessageTooBig), from the header that
+    /// declares it. Default: 1 MiB.
+    pub message: u32,
+    /// The most bytes that may wait in an [`Outbox`](crate::Outbox) before sending answers
+    /// [`SendError::Full`](crate::SendError::Full). Default: 1 MiB.
+    pub outbox: u32,
+    /// The largest HTTP head, request or response, to collect. Default: 8 KiB.
+    pub head: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { message: 1024 * 1024, outbox: 1024 * 1024, head: 8 * 1024 }
+    }
+}

@@ -1,0 +1,268 @@
+//! Bytes on their way out: what was sent but not yet written (RFC 6455 §6.1).
+//!
+//! An [`Outbox`] holds frames, and the HTTP answers that come before them, until the socket takes
+//! them. It is 16 bytes while empty. Frames are queued whole or not at all, so nothing ever lands
+//! inside another frame, however short the writes are.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `mod` | `Outbox`: limits, memory given back, writing to a socket |
+//! | `queue` | the queue on the heap: own bytes, shared frames and at most one unsent pong |
+//! | `prepared` | `Prepared`: a frame encoded once for many connections |
+//!
+//! Layer 2: knows frames and bytes; whether a frame may be sent now is for `WebSocket`.
+
+mod prepared;
+mod queue;
+
+use alloc::boxed::Box;
+use core::fmt;
+#[cfg(feature = "std")]
+use std::io::{self, IoSlice};
+
+pub use prepared::Prepared;
+use queue::Queue;
+pub use queue::Slices;
+
+use crate::limits::Limits;
+use crate::wire::FrameHeader;
+
+/// How many slices one vectored write gets.
+#[cfg(feature = "std")]
+const SLICES_PER_WRITE: usize = 64;
+
+/// Bytes waiting to be written. 16 bytes, and nothing on the heap while it is empty.
+///
+/// One type for two places:
+///
+/// - **per connection** ([`new`](Self::new)): gives its memory back whenever it has been drained;
+/// - **per thread** ([`keeping`](Self::keeping)): keeps its memory for the next wake-up. Connections
+///   send into it, it is written at once, and only if the socket takes less than all, the rest goes
+///   to the connection's own outbox with [`append`](Self::append). So a connection whose socket
+///   takes all never owns a write buffer.
+///
+/// ```
+/// use dormouse::{Limits, Outbox};
+///
+/// let limits = Limits::default();
+/// let mut per_thread = Outbox::keeping(&limits, 64 * 1024);
+/// let mut own = Outbox::new(&limits);
+///
+/// per_thread.push(b"0123456789")?;
+/// per_thread.advance(4); // a socket took four bytes
+/// own.append(&mut per_thread);
+/// assert!(per_thread.is_empty());
+/// assert_eq!(own.slices().collect::<Vec<_>>(), [b"456789"]);
+/// # Ok::<(), dormouse::SendError>(())
+/// ```
+///
+/// It never holds more than its limit ([`Limits::outbox`]), but for one pong of at most 131 bytes, one
+/// Close of as much, and what `append` moves in; its buffer is at most twice as large.
+pub struct Outbox {
+    queue: Option<Box<Queue>>,
+    limit: u32,
+    keep: u32,
+}
+
+const _: () = assert!(size_of::<Outbox>() <= 16);
+
+/// Why something was not sent: the caller's fault, or back-pressure. Nothing has been queued.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SendError {
+    /// The outbox has no room now. Write first, and stop reading from a peer that does not read.
+    #[error("outbox is full")]
+    Full,
+    /// The frame is larger than [`Limits::outbox`]: it can never be queued.
+    #[error("frame is larger than the outbox may ever hold")]
+    TooBig,
+    /// §5.5.1: "The application MUST NOT send any more data frames after sending a Close frame."
+    #[error("a Close frame has been sent")]
+    Closed,
+    /// §5.4: a message is being sent in fragments, and no other may begin before its last one.
+    #[error("a fragmented message is being sent")]
+    MessageInProgress,
+    /// §5.4: there is no message in fragments to finish.
+    #[error("no fragmented message is being sent")]
+    NoMessageInProgress,
+    /// §5.5: a ping or pong with a payload above 125 bytes.
+    #[error("control payload above 125 bytes")]
+    ControlTooLong,
+}
+
+impl Outbox {
+    /// An outbox for one connection: drained, it costs these 16 bytes and no heap.
+    pub const fn new(limits: &Limits) -> Self {
+        Self::keeping(limits, 0)
+    }
+
+    /// An outbox for one thread, which keeps up to `keep` bytes of its memory when drained.
+    pub const fn keeping(limits: &Limits, keep: u32) -> Self {
+        Self { queue: None, limit: limits.outbox, keep }
+    }
+
+    /// Whether there is nothing to write. After a write that left something, arm write interest.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.queue.as_ref().is_none_or(|queue| queue.is_empty())
+    }
+
+    /// How many bytes wait to be written.
+    pub fn len(&self) -> usize {
+        self.queue.as_ref().map_or(0, |queue| queue.len())
+    }
+
+    /// Queues bytes that are not a frame: an HTTP answer, or a page.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Full`] or [`SendError::TooBig`]; then nothing is queued.
+    pub fn push(&mut self, bytes: &[u8]) -> Result<(), SendError> {
+        self.push_all(&[bytes])
+    }
+
+    /// Queues several slices one behind the other, all or nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Full`] or [`SendError::TooBig`]; then nothing is queued.
+    pub fn push_all(&mut self, parts: &[&[u8]]) -> Result<(), SendError> {
+        let len = parts.iter().map(|part| part.len()).sum();
+        let limit = self.limit as usize;
+        if len > 0 {
+            self.queue_with_room(len)?.push_all(parts, len, limit);
+        }
+        Ok(())
+    }
+
+    /// Moves everything that waits in `other` behind what waits here, limits aside.
+    ///
+    /// `other` is empty afterwards. An older pong that waits here gives its place to a newer one.
+    pub fn append(&mut self, other: &mut Self) {
+        let Some(theirs) = &mut other.queue else { return };
+        if other.keep == 0 && self.is_empty() {
+            self.queue = other.queue.take();
+        } else if !theirs.is_empty() {
+            self.queue.get_or_insert_default().append(theirs);
+            other.release();
+        }
+    }
+
+    /// The waiting bytes in order, for a vectored write of the embedder's own.
+    pub fn slices(&self) -> Slices<'_> {
+        Slices::new(self.queue.as_deref())
+    }
+
+    /// Forgets the first `written` bytes, which a socket has taken. More than all means all.
+    #[inline]
+    pub fn advance(&mut self, written: usize) {
+        if let Some(queue) = &mut self.queue {
+            queue.advance(written);
+            if queue.is_empty() {
+                self.release();
+            } else if self.keep == 0 {
+                queue.give_back();
+            }
+        }
+    }
+
+    /// Forgets everything that waits, for a connection that is gone.
+    pub fn clear(&mut self) {
+        self.release();
+    }
+
+    /// Writes until nothing waits or `sink` would block, and returns the bytes written.
+    ///
+    /// Afterwards [`is_empty`](Self::is_empty) tells whether to wait for the socket to become
+    /// writable. Shared frames are not copied: they go out by `write_vectored`.
+    ///
+    /// # Errors
+    ///
+    /// What `sink` reports, but for `WouldBlock` (not an error here) and `Interrupted` (tried
+    /// again); [`io::ErrorKind::WriteZero`] if it takes nothing.
+    #[cfg(feature = "std")]
+    pub fn write_to(&mut self, sink: &mut impl io::Write) -> io::Result<usize> {
+        let mut total = 0;
+        while let Some(queue) = &self.queue {
+            let result = match queue.as_one_slice() {
+                Some([]) => break,
+                Some(bytes) => sink.write(bytes),
+                None => {
+                    let mut slices = [IoSlice::new(&[]); SLICES_PER_WRITE];
+                    let mut count = 0;
+                    for (place, slice) in slices.iter_mut().zip(self.slices()) {
+                        *place = IoSlice::new(slice);
+                        count += 1;
+                    }
+                    sink.write_vectored(slices.get(..count).unwrap_or_default())
+                }
+            };
+            match result {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(written) => {
+                    self.advance(written);
+                    total += written;
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(total)
+    }
+
+    /// Queues one frame, with its payload masked if the header says so.
+    #[inline]
+    pub(crate) fn push_frame(
+        &mut self,
+        header: FrameHeader,
+        payload: &[u8],
+    ) -> Result<(), SendError> {
+        let limit = self.limit as usize;
+        let queue = self.queue_with_room(header.encoded_len() + payload.len())?;
+        queue.push_frame(header, payload, limit);
+        Ok(())
+    }
+
+    /// Queues one frame that is shared with other connections.
+    #[inline]
+    pub(crate) fn push_prepared(&mut self, frame: &Prepared) -> Result<(), SendError> {
+        self.queue_with_room(frame.as_bytes().len())?.push_prepared(frame.clone());
+        Ok(())
+    }
+
+    /// Queues a Close frame, which has a place whatever else waits.
+    pub(crate) fn push_close(&mut self, header: FrameHeader, payload: &[u8]) {
+        self.queue.get_or_insert_default().push_frame(header, payload, self.limit as usize);
+    }
+
+    /// Queues a pong, in the place of one that waits unsent.
+    pub(crate) fn push_pong(&mut self, header: FrameHeader, payload: &[u8]) {
+        self.queue.get_or_insert_default().push_pong(header, payload);
+    }
+
+    /// The queue, if it may take `len` more bytes.
+    #[inline]
+    fn queue_with_room(&mut self, len: usize) -> Result<&mut Queue, SendError> {
+        let limit = self.limit as usize;
+        let waiting = self.queue.as_ref().map_or(0, |queue| queue.len_without_pong());
+        if waiting.saturating_add(len) > limit {
+            return Err(if len > limit { SendError::TooBig } else { SendError::Full });
+        }
+        Ok(self.queue.get_or_insert_default())
+    }
+
+    /// Empties the queue and gives memory back, down to what is to be kept.
+    #[inline]
+    fn release(&mut self) {
+        match &mut self.queue {
+            Some(queue) if self.keep > 0 => queue.clear(self.keep as usize),
+            queue => *queue = None,
+        }
+    }
+}
+
+impl fmt::Debug for Outbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outbox").field("len", &self.len()).field("limit", &self.limit).finish()
+    }
+}

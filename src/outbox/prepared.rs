@@ -1,0 +1,71 @@
+//! A frame that is encoded once and sent to many connections.
+
+use bytes::{Buf, Bytes, BytesMut};
+
+use crate::wire::{FrameHeader, MAX_HEADER_LEN, Opcode, Rsv};
+
+/// A whole message as one frame, encoded once and shared between connections and threads.
+///
+/// Cloning copies a handle, never the bytes. An outbox in which it waits holds that handle and how
+/// far it has been written, so a broadcast of one message to 100,000 connections is one encoding and
+/// no copies. Only servers can send one: what a client sends is masked anew for every frame
+/// (RFC 6455 §5.3).
+///
+/// ```
+/// use dormouse::{Limits, Outbox, Prepared, WebSocket};
+///
+/// let limits = Limits::default();
+/// let hello = Prepared::text("hello");
+/// assert_eq!(hello.as_bytes(), b"\x81\x05hello");
+/// for _ in 0..3 {
+///     let (mut ws, mut out) = (WebSocket::server(&limits), Outbox::new(&limits));
+///     ws.send(&hello, &mut out)?;
+/// }
+/// # Ok::<(), dormouse::SendError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Prepared {
+    frame: Bytes,
+}
+
+impl Prepared {
+    /// A text message (§5.6).
+    pub fn text(text: &str) -> Self {
+        Self::encode(Opcode::Text, text.as_bytes())
+    }
+
+    /// A binary message (§5.6).
+    pub fn binary(payload: &[u8]) -> Self {
+        Self::encode(Opcode::Binary, payload)
+    }
+
+    /// The frame as it goes on the wire, header first.
+    #[inline]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.frame
+    }
+
+    fn encode(opcode: Opcode, payload: &[u8]) -> Self {
+        let header = FrameHeader {
+            fin: true,
+            rsv: Rsv::NONE,
+            opcode,
+            mask: None,
+            payload_len: payload.len() as u64,
+        };
+        let mut frame = BytesMut::with_capacity(header.encoded_len() + payload.len());
+        frame.extend_from_slice(header.encode(&mut [0; MAX_HEADER_LEN]));
+        frame.extend_from_slice(payload);
+        Self { frame: frame.freeze() }
+    }
+
+    /// What is left of the frame after `written` bytes.
+    pub(super) fn advance(&mut self, written: usize) {
+        self.frame.advance(written.min(self.frame.len()));
+    }
+
+    /// Bytes that go out once, in a place of their own.
+    pub(super) fn copy_of(bytes: &[u8]) -> Self {
+        Self { frame: Bytes::copy_from_slice(bytes) }
+    }
+}

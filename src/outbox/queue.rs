@@ -1,0 +1,271 @@
+//! The queue behind an `Outbox`, on the heap only while something waits.
+//!
+//! Frames of a connection's own stand back to back in one buffer. What is not in that buffer - shared
+//! frames and the pong - is noted with the place in it where it belongs. The pong has a buffer of its
+//! own, so that a newer one can take the place of one that waits: a peer that pings and never reads
+//! makes nothing grow (§5.5.3).
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+
+use super::prepared::Prepared;
+use crate::wire::{FrameHeader, MAX_CONTROL_PAYLOAD, MAX_HEADER_LEN, mask};
+
+/// A buffer is not worth shrinking for fewer bytes than this.
+const MIN_GIVEN_BACK: usize = 1024;
+
+#[derive(Default)]
+pub(super) struct Queue {
+    /// The connection's own bytes, of which the first `written` are gone.
+    own: Vec<u8>,
+    written: usize,
+    /// What goes between own bytes, in order.
+    inserts: VecDeque<Insert>,
+    /// How many bytes of shared frames wait.
+    shared_len: usize,
+    /// The encoded pong that waits, if an insert says so.
+    pong: Vec<u8>,
+}
+
+/// Something that belongs in front of the own byte at `at`.
+struct Insert {
+    at: usize,
+    what: Inserted,
+}
+
+enum Inserted {
+    Shared(Prepared),
+    Pong,
+}
+
+impl Queue {
+    #[inline]
+    pub(super) fn is_empty(&self) -> bool {
+        self.written == self.own.len() && self.inserts.is_empty()
+    }
+
+    #[inline]
+    pub(super) fn len(&self) -> usize {
+        self.len_without_pong() + self.pong.len()
+    }
+
+    /// What counts against the limit.
+    #[inline]
+    pub(super) fn len_without_pong(&self) -> usize {
+        self.own.len() - self.written + self.shared_len
+    }
+
+    /// Adds bytes that are not a frame, `len` in all.
+    pub(super) fn push_all(&mut self, parts: &[&[u8]], len: usize, limit: usize) {
+        self.reserve(len, limit);
+        for part in parts {
+            self.own.extend_from_slice(part);
+        }
+    }
+
+    #[inline]
+    pub(super) fn push_frame(&mut self, header: FrameHeader, payload: &[u8], limit: usize) {
+        self.reserve(MAX_HEADER_LEN + payload.len(), limit);
+        push_frame(&mut self.own, header, payload);
+    }
+
+    pub(super) fn push_prepared(&mut self, frame: Prepared) {
+        self.shared_len += frame.as_bytes().len();
+        self.inserts.push_back(Insert { at: self.own.len(), what: Inserted::Shared(frame) });
+    }
+
+    pub(super) fn push_pong(&mut self, header: FrameHeader, payload: &[u8]) {
+        // §5.5.3: "the endpoint MAY elect to send a Pong frame for only the most recently processed
+        // Ping frame." The place in the queue stays that of the older pong.
+        if self.pong.is_empty() {
+            self.pong.reserve_exact(MAX_HEADER_LEN + MAX_CONTROL_PAYLOAD);
+            self.inserts.push_back(Insert { at: self.own.len(), what: Inserted::Pong });
+        }
+        self.pong.clear();
+        push_frame(&mut self.pong, header, payload);
+    }
+
+    /// All that waits as one slice, if it is one.
+    #[inline]
+    pub(super) fn as_one_slice(&self) -> Option<&[u8]> {
+        let own = self.own.get(self.written..).unwrap_or_default();
+        match (self.inserts.front(), own) {
+            (None, own) => Some(own),
+            (Some(insert), []) if self.inserts.len() == 1 => Some(self.bytes_of(insert)),
+            _ => None,
+        }
+    }
+
+    pub(super) fn advance(&mut self, mut by: usize) {
+        while by > 0 {
+            let next = self.inserts.front().map(|insert| insert.at);
+            if next == Some(self.written) {
+                by = self.advance_insert(by);
+                continue;
+            }
+            let until = next.unwrap_or(self.own.len());
+            let step = by.min(until - self.written);
+            if step == 0 {
+                break;
+            }
+            self.written += step;
+            by -= step;
+        }
+    }
+
+    /// Gives back the memory of a queue that a slow peer has drained for the most part.
+    pub(super) fn give_back(&mut self) {
+        let waiting = self.own.len() - self.written;
+        if self.own.capacity() / 4 > waiting + MIN_GIVEN_BACK {
+            self.compact();
+            self.own.shrink_to(2 * waiting);
+        }
+    }
+
+    /// Takes up to `by` bytes off the insert at the front, and returns what is left of `by`.
+    fn advance_insert(&mut self, by: usize) -> usize {
+        let Some(mut insert) = self.inserts.pop_front() else { return by };
+        let len = self.bytes_of(&insert).len();
+        match &mut insert.what {
+            Inserted::Shared(frame) => {
+                self.shared_len -= by.min(len);
+                frame.advance(by);
+            }
+            Inserted::Pong => {
+                // A pong of which a part is out can no longer be replaced: its rest becomes a frame
+                // like any other, and the place for the next pong is free.
+                if by < len {
+                    let rest = Prepared::copy_of(self.pong.get(by..).unwrap_or_default());
+                    self.shared_len += rest.as_bytes().len();
+                    insert.what = Inserted::Shared(rest);
+                }
+                self.pong.clear();
+            }
+        }
+        if by < len {
+            self.inserts.push_front(insert);
+        }
+        by.saturating_sub(len)
+    }
+
+    /// Moves all that waits in `other` to the end of this queue. `other` is to be cleared then.
+    pub(super) fn append(&mut self, other: &mut Self) {
+        let unsent = other.own.get(other.written..).unwrap_or_default();
+        let start = self.own.len();
+        self.own.reserve_exact(unsent.len());
+        self.own.extend_from_slice(unsent);
+        for Insert { at, what } in other.inserts.drain(..) {
+            let at = start + (at - other.written);
+            match what {
+                Inserted::Shared(_) => {}
+                Inserted::Pong => {
+                    let waits = !self.pong.is_empty();
+                    self.pong.clear();
+                    self.pong.extend_from_slice(&other.pong);
+                    if waits {
+                        continue;
+                    }
+                }
+            }
+            self.inserts.push_back(Insert { at, what });
+        }
+        self.shared_len += other.shared_len;
+    }
+
+    /// Empties the queue, keeping buffers of up to `keep` bytes in all.
+    #[inline]
+    pub(super) fn clear(&mut self, keep: usize) {
+        self.own.clear();
+        self.written = 0;
+        self.inserts.clear();
+        self.shared_len = 0;
+        self.pong.clear();
+        if self.own.capacity() > keep {
+            self.own.shrink_to(keep);
+        }
+    }
+
+    /// Makes room for `len` own bytes.
+    #[inline]
+    fn reserve(&mut self, len: usize, limit: usize) {
+        if self.own.capacity() - self.own.len() < len {
+            self.grow(len, limit);
+        }
+    }
+
+    /// Doubles the room, up to twice the limit: then half of a full buffer is written bytes, and
+    /// moving the other half to the front costs no more than writing it did.
+    #[cold]
+    fn grow(&mut self, len: usize, limit: usize) {
+        if self.written >= self.own.len() / 2 {
+            self.compact();
+        }
+        let needed = self.own.len() + len;
+        if needed > self.own.capacity() {
+            let doubled = (self.own.capacity() * 2).min(limit.saturating_mul(2));
+            self.own.reserve_exact(needed.max(doubled) - self.own.len());
+        }
+    }
+
+    fn compact(&mut self) {
+        self.own.drain(..self.written);
+        for insert in &mut self.inserts {
+            insert.at -= self.written;
+        }
+        self.written = 0;
+    }
+
+    fn bytes_of<'q>(&'q self, insert: &'q Insert) -> &'q [u8] {
+        match &insert.what {
+            Inserted::Shared(frame) => frame.as_bytes(),
+            Inserted::Pong => &self.pong,
+        }
+    }
+}
+
+/// The waiting bytes of an outbox, slice by slice, in the order in which they go out.
+#[derive(Clone)]
+pub struct Slices<'q> {
+    queue: Option<&'q Queue>,
+    own_at: usize,
+    insert: usize,
+}
+
+impl<'q> Slices<'q> {
+    pub(super) fn new(queue: Option<&'q Queue>) -> Self {
+        Self { queue, own_at: queue.map_or(0, |queue| queue.written), insert: 0 }
+    }
+}
+
+impl<'q> Iterator for Slices<'q> {
+    type Item = &'q [u8];
+
+    fn next(&mut self) -> Option<&'q [u8]> {
+        let queue = self.queue?;
+        let until = match queue.inserts.get(self.insert) {
+            Some(insert) if insert.at == self.own_at => {
+                self.insert += 1;
+                return Some(queue.bytes_of(insert));
+            }
+            Some(insert) => insert.at,
+            None => queue.own.len(),
+        };
+        let own = queue.own.get(self.own_at..until).filter(|own| !own.is_empty())?;
+        self.own_at = until;
+        Some(own)
+    }
+}
+
+/// Appends one frame to `buffer`, with its payload masked if the header has a key.
+#[inline]
+fn push_frame(buffer: &mut Vec<u8>, header: FrameHeader, payload: &[u8]) {
+    // Copying all 14 bytes and cutting off is faster than a copy of variable length.
+    let mut bytes = [0; MAX_HEADER_LEN];
+    let header_end = buffer.len() + header.encode(&mut bytes).len();
+    buffer.extend_from_slice(&bytes);
+    buffer.truncate(header_end);
+    buffer.extend_from_slice(payload);
+    if let (Some(key), Some(payload)) = (header.mask, buffer.get_mut(header_end..)) {
+        mask::apply(payload, key);
+    }
+}

@@ -1,0 +1,123 @@
+//! A message that is being put together, on the heap only while it is in pieces.
+//!
+//! Everything here grows with bytes that have arrived; no declared length is ever reserved.
+
+use alloc::borrow::Cow;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::event::{Event, Violation};
+use crate::decode::Piece;
+use crate::utf8::{InvalidUtf8, Validator};
+use crate::wire::Opcode;
+
+/// How many empty fragments one message may have before its last one.
+const MAX_EMPTY_FRAGMENTS: u8 = 128;
+
+/// The pieces so far of a message, and of a control frame that may come between its fragments.
+#[derive(Debug, Default)]
+pub(super) struct Assembly {
+    message: Option<Message>,
+    control: Vec<u8>,
+    empty_fragments: u8,
+}
+
+#[derive(Debug)]
+enum Message {
+    Text(String, Validator),
+    Binary(Vec<u8>),
+}
+
+impl Assembly {
+    /// Whether nothing is in pieces any more, so that the heap can be given back.
+    pub(super) fn is_empty(&self) -> bool {
+        self.message.is_none() && self.control.is_empty()
+    }
+
+    /// Adds a piece of a control frame and returns the payload once it is whole.
+    pub(super) fn control(&mut self, piece: &Piece<'_>) -> Option<Vec<u8>> {
+        self.control.extend_from_slice(piece.payload);
+        (piece.remaining == 0).then(|| core::mem::take(&mut self.control))
+    }
+
+    /// Adds a piece of a message of at most `limit` bytes, and returns the event once it is whole.
+    pub(super) fn data(
+        &mut self,
+        piece: Piece<'_>,
+        limit: u32,
+    ) -> Result<Option<Event<'static>>, Violation> {
+        let message = self.message.get_or_insert_with(|| Message::new(piece.kind));
+        // The limit is for the message, and is checked when a frame declares its length: before any
+        // byte of that frame is kept.
+        let total = (message.len() as u64)
+            .saturating_add(piece.payload.len() as u64)
+            .saturating_add(piece.remaining);
+        if total > u64::from(limit) {
+            return Err(Violation::MessageTooBig);
+        }
+        if piece.starts_frame && !piece.fin && piece.payload.is_empty() && piece.remaining == 0 {
+            if self.empty_fragments == MAX_EMPTY_FRAGMENTS {
+                return Err(Violation::TooManyEmptyFragments);
+            }
+            self.empty_fragments += 1;
+        }
+        // What is still to come of this message is known only in its last frame.
+        let most = if piece.fin { total } else { u64::from(limit) };
+        message.push(piece.payload, most as usize)?;
+        if !piece.fin || piece.remaining > 0 {
+            return Ok(None);
+        }
+        self.empty_fragments = 0;
+        self.message.take().map(Message::finish).transpose()
+    }
+}
+
+impl Message {
+    fn new(kind: Opcode) -> Self {
+        match kind {
+            Opcode::Text => Self::Text(String::new(), Validator::new()),
+            _ => Self::Binary(Vec::new()),
+        }
+    }
+
+    /// How many bytes have arrived, with those of a code point that has only begun.
+    fn len(&self) -> usize {
+        match self {
+            Self::Text(text, validator) => text.len() + validator.begun_len(),
+            Self::Binary(bytes) => bytes.len(),
+        }
+    }
+
+    /// Adds bytes. The buffer doubles when it is full, but not beyond `most`.
+    fn push(&mut self, bytes: &[u8], most: usize) -> Result<(), InvalidUtf8> {
+        let len = self.len();
+        let room = |capacity: usize| (len + bytes.len()).max((capacity * 2).min(most));
+        match self {
+            Self::Text(text, validator) => {
+                let (joined, complete) = validator.push(bytes)?;
+                let needed = joined.map_or(0, char::len_utf8) + complete.len();
+                if text.capacity() - text.len() < needed {
+                    text.reserve_exact(room(text.capacity()) - text.len());
+                }
+                text.extend(joined);
+                text.push_str(complete);
+            }
+            Self::Binary(buffer) => {
+                if buffer.capacity() - buffer.len() < bytes.len() {
+                    buffer.reserve_exact(room(buffer.capacity()) - buffer.len());
+                }
+                buffer.extend_from_slice(bytes);
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Result<Event<'static>, Violation> {
+        match self {
+            // §8.1: a text that ends inside a code point is as invalid as any other.
+            Self::Text(_, validator) if !validator.is_complete() => Err(InvalidUtf8.into()),
+            Self::Text(text, _) => Ok(Event::Text(Cow::Owned(text))),
+            Self::Binary(bytes) => Ok(Event::Binary(Cow::Owned(bytes))),
+        }
+    }
+}

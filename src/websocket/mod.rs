@@ -1,0 +1,361 @@
+//! One WebSocket connection, without its socket (RFC 6455 §5, §6, §7, §8).
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `mod` | `WebSocket`: the life of a connection, and sending |
+//! | `receive` | from pieces of frames to events; pong, Close, failing |
+//! | `assembly` | messages in pieces |
+//! | `event` | `Event`, `Violation` |
+//!
+//! Layer 3: everything an endpoint must do once the handshake is over; knows nothing of HTTP.
+
+mod assembly;
+mod event;
+mod receive;
+
+use alloc::boxed::Box;
+use core::fmt;
+
+use assembly::Assembly;
+pub use event::{AbnormalClosure, Event, Violation};
+
+use crate::decode::Decoder;
+use crate::limits::Limits;
+use crate::outbox::{Outbox, Prepared, SendError};
+use crate::role::{Client, Role, Server};
+use crate::wire::close::{self, CloseCode};
+use crate::wire::{FrameHeader, MAX_CONTROL_PAYLOAD, Opcode, Rsv};
+
+/// The protocol state of one connection: 32 bytes for a [`Server`], 40 for a [`Client`], and nothing
+/// on the heap unless a message is in pieces.
+///
+/// | kind | methods |
+/// |---|---|
+/// | input | [`next`](Self::next) for bytes that were read, [`end_of_stream`](Self::end_of_stream) |
+/// | output | the [`Outbox`] that is passed in: replies and everything sent |
+/// | sending | [`text`](Self::text), [`binary`](Self::binary), [`send`](WebSocket::send), fragments: [`text_fragment`](Self::text_fragment), [`binary_fragment`](Self::binary_fragment), [`finish_message`](Self::finish_message) |
+/// | control | [`ping`](Self::ping), [`pong`](Self::pong), [`close`](Self::close) |
+/// | what next | [`wants_read`](Self::wants_read), [`is_closed`](Self::is_closed), `!out.is_empty()` |
+///
+/// ```
+/// use dormouse::{Event, Input, Limits, Outbox, WebSocket};
+///
+/// let limits = Limits::default();
+/// let mut ws = WebSocket::server(&limits);
+/// let mut out = Outbox::new(&limits);
+///
+/// let mut scratch = *b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58"; // what a read brought
+/// let mut input = Input::new(&mut scratch);
+/// while let Some(event) = ws.next(&mut input, &mut out)? {
+///     if let Event::Text(text) = event {
+///         assert_eq!(text, "Hello");
+///         ws.text(&text, &mut out)?;
+///     }
+/// }
+/// assert_eq!(out.slices().collect::<Vec<_>>(), [b"\x81\x05Hello"]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct WebSocket<R> {
+    decoder: Decoder<R>,
+    phase: Phase,
+    sending: Sending,
+    /// [`Limits::message`].
+    limit: u32,
+    assembly: Option<Box<Assembly>>,
+    role: R,
+}
+
+const _: () = assert!(size_of::<WebSocket<Server>>() <= 32);
+const _: () = assert!(size_of::<WebSocket<Client>>() <= 40);
+
+/// How far the closing handshake is (§7.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Open,
+    /// This side has sent a Close, the peer has not.
+    CloseSent,
+    /// Both sides have sent a Close, or the connection has failed: what comes in is ignored.
+    Closed,
+}
+
+/// What may be sent next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sending {
+    /// Any message.
+    Idle,
+    /// Further fragments of a text message.
+    Text,
+    /// Further fragments of a binary message.
+    Binary,
+    /// No data any more: a Close has been sent.
+    Closed,
+}
+
+impl WebSocket<Server> {
+    /// The server's side of a connection, in front of the first byte after the handshake.
+    pub const fn server(limits: &Limits) -> Self {
+        Self::new(limits, Server)
+    }
+
+    /// Sends a message that was encoded before; nothing of it is copied.
+    ///
+    /// # Errors
+    ///
+    /// As [`text`](Self::text).
+    #[inline]
+    pub fn send(&mut self, message: &Prepared, out: &mut Outbox) -> Result<(), SendError> {
+        self.check_idle()?;
+        out.push_prepared(message)
+    }
+}
+
+impl WebSocket<Client> {
+    /// The client's side of a connection. `new_key` makes the masking key of each frame.
+    ///
+    /// §5.3: "the masking key MUST be derived from a strong source of entropy".
+    pub const fn client(limits: &Limits, new_key: fn() -> [u8; 4]) -> Self {
+        Self::new(limits, Client::new(new_key))
+    }
+}
+
+impl<R: Role> WebSocket<R> {
+    const fn new(limits: &Limits, role: R) -> Self {
+        Self {
+            decoder: Decoder::new(),
+            phase: Phase::Open,
+            sending: Sending::Idle,
+            limit: limits.message,
+            assembly: None,
+            role,
+        }
+    }
+
+    /// Sends a text message in one frame (§5.6).
+    ///
+    /// # Errors
+    ///
+    /// [`Full`](SendError::Full) and [`TooBig`](SendError::TooBig) from the outbox;
+    /// [`Closed`](SendError::Closed) after a Close;
+    /// [`MessageInProgress`](SendError::MessageInProgress) between fragments. Nothing is queued then.
+    #[inline]
+    pub fn text(&mut self, text: &str, out: &mut Outbox) -> Result<(), SendError> {
+        self.check_idle()?;
+        self.frame(Opcode::Text, true, text.as_bytes(), out)
+    }
+
+    /// Sends a binary message in one frame (§5.6).
+    ///
+    /// # Errors
+    ///
+    /// As [`text`](Self::text).
+    #[inline]
+    pub fn binary(&mut self, bytes: &[u8], out: &mut Outbox) -> Result<(), SendError> {
+        self.check_idle()?;
+        self.frame(Opcode::Binary, true, bytes, out)
+    }
+
+    /// Sends a fragment of a text message: the first one, or a further one (§5.4).
+    ///
+    /// For a message whose end is not known yet. Pings, pongs and a Close may come between
+    /// fragments, other messages may not.
+    ///
+    /// ```
+    /// # use dormouse::{Limits, Outbox, WebSocket};
+    /// # let (mut ws, mut out) = (WebSocket::server(&Limits::default()), Outbox::new(&Limits::default()));
+    /// ws.text_fragment("Hel", &mut out)?;
+    /// ws.text_fragment("lo", &mut out)?;
+    /// ws.finish_message(&mut out)?;
+    /// assert_eq!(out.slices().collect::<Vec<_>>(), [b"\x01\x03Hel\x00\x02lo\x80\x00"]);
+    /// # Ok::<(), dormouse::SendError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`text`](Self::text); [`MessageInProgress`](SendError::MessageInProgress) between the
+    /// fragments of a binary message.
+    pub fn text_fragment(&mut self, text: &str, out: &mut Outbox) -> Result<(), SendError> {
+        self.fragment(Opcode::Text, Sending::Text, text.as_bytes(), out)
+    }
+
+    /// Sends a fragment of a binary message: the first one, or a further one (§5.4).
+    ///
+    /// # Errors
+    ///
+    /// As [`text`](Self::text); [`MessageInProgress`](SendError::MessageInProgress) between the
+    /// fragments of a text message.
+    pub fn binary_fragment(&mut self, bytes: &[u8], out: &mut Outbox) -> Result<(), SendError> {
+        self.fragment(Opcode::Binary, Sending::Binary, bytes, out)
+    }
+
+    /// Ends a message that was sent in fragments, with an empty last one (§5.4).
+    ///
+    /// # Errors
+    ///
+    /// As [`text`](Self::text); [`NoMessageInProgress`](SendError::NoMessageInProgress) if there is
+    /// nothing to end.
+    pub fn finish_message(&mut self, out: &mut Outbox) -> Result<(), SendError> {
+        match self.sending {
+            Sending::Text | Sending::Binary => {
+                self.frame(Opcode::Continuation, true, &[], out)?;
+                self.sending = Sending::Idle;
+                Ok(())
+            }
+            Sending::Idle => Err(SendError::NoMessageInProgress),
+            Sending::Closed => Err(SendError::Closed),
+        }
+    }
+
+    /// Sends a ping with up to 125 bytes, also between fragments (§5.5.2).
+    ///
+    /// # Errors
+    ///
+    /// [`ControlTooLong`](SendError::ControlTooLong), [`Full`](SendError::Full) from the outbox,
+    /// [`Closed`](SendError::Closed) after a Close.
+    pub fn ping(&mut self, payload: &[u8], out: &mut Outbox) -> Result<(), SendError> {
+        self.control(Opcode::Ping, payload, out)
+    }
+
+    /// Sends a pong that nobody asked for, as a sign of life (§5.5.3). Pings are answered by
+    /// [`next`](Self::next); that needs no call.
+    ///
+    /// # Errors
+    ///
+    /// As [`ping`](Self::ping).
+    pub fn pong(&mut self, payload: &[u8], out: &mut Outbox) -> Result<(), SendError> {
+        self.control(Opcode::Pong, payload, out)
+    }
+
+    /// Starts the closing handshake (§7.1.2): queues a Close with a code and a reason.
+    ///
+    /// A reason above 123 bytes is cut, never inside a code point. The Close goes behind what is
+    /// queued, also if the outbox is full. Afterwards no data can be sent; events still come until
+    /// the peer's own Close. After a first Close, sent or answered, this does nothing.
+    pub fn close(&mut self, code: CloseCode, reason: &str, out: &mut Outbox) {
+        if self.phase == Phase::Open {
+            self.send_close(Some(code), reason, out);
+            self.phase = Phase::CloseSent;
+        }
+    }
+
+    /// Tells that the peer has ended its stream: a read returned 0 bytes, or failed.
+    ///
+    /// A message in pieces is dropped with its memory.
+    ///
+    /// # Errors
+    ///
+    /// [`AbnormalClosure`] (§7.1.5: close code 1006) if the closing handshake was not complete.
+    pub fn end_of_stream(&mut self) -> Result<(), AbnormalClosure> {
+        let closed = self.is_closed();
+        self.shut();
+        if closed { Ok(()) } else { Err(AbnormalClosure) }
+    }
+
+    /// Whether bytes from the peer still matter: until both sides have sent a Close, or the
+    /// connection has failed.
+    #[inline]
+    pub fn wants_read(&self) -> bool {
+        !self.is_closed()
+    }
+
+    /// Whether the WebSocket is closed: the closing handshake is complete, or the connection failed.
+    ///
+    /// Write what is in the outbox, then close the TCP connection. §7.1.1 has the server close it
+    /// first, and a client wait for that. A server should shut down its writing half, and read until
+    /// the peer has done the same or a short deadline is over: closing a socket with unread bytes
+    /// resets it, and the reset can overtake the Close frame.
+    #[inline]
+    pub fn is_closed(&self) -> bool {
+        self.phase == Phase::Closed
+    }
+
+    #[inline]
+    fn check_idle(&self) -> Result<(), SendError> {
+        match self.sending {
+            Sending::Idle => Ok(()),
+            Sending::Text | Sending::Binary => Err(SendError::MessageInProgress),
+            Sending::Closed => Err(SendError::Closed),
+        }
+    }
+
+    fn fragment(
+        &mut self,
+        opcode: Opcode,
+        kind: Sending,
+        payload: &[u8],
+        out: &mut Outbox,
+    ) -> Result<(), SendError> {
+        let opcode = if self.sending == kind {
+            Opcode::Continuation
+        } else {
+            self.check_idle()?;
+            opcode
+        };
+        self.frame(opcode, false, payload, out)?;
+        self.sending = kind;
+        Ok(())
+    }
+
+    fn control(
+        &mut self,
+        opcode: Opcode,
+        payload: &[u8],
+        out: &mut Outbox,
+    ) -> Result<(), SendError> {
+        if self.sending == Sending::Closed {
+            return Err(SendError::Closed);
+        }
+        if payload.len() > MAX_CONTROL_PAYLOAD {
+            return Err(SendError::ControlTooLong);
+        }
+        self.frame(opcode, true, payload, out)
+    }
+
+    fn send_close(&mut self, code: Option<CloseCode>, reason: &str, out: &mut Outbox) {
+        let mut buffer = [0; MAX_CONTROL_PAYLOAD];
+        let body: &[u8] = match code {
+            Some(code) => close::encode_body(code, reason, &mut buffer),
+            None => &[],
+        };
+        out.push_close(self.header(Opcode::Close, true, body), body);
+        self.sending = Sending::Closed;
+    }
+
+    #[inline]
+    fn frame(
+        &self,
+        opcode: Opcode,
+        fin: bool,
+        payload: &[u8],
+        out: &mut Outbox,
+    ) -> Result<(), SendError> {
+        out.push_frame(self.header(opcode, fin, payload), payload)
+    }
+
+    #[inline]
+    fn header(&self, opcode: Opcode, fin: bool, payload: &[u8]) -> FrameHeader {
+        FrameHeader {
+            fin,
+            rsv: Rsv::NONE,
+            opcode,
+            mask: self.role.mask_key(),
+            payload_len: payload.len() as u64,
+        }
+    }
+
+    /// Ends the connection on this side: ignores what comes, and gives the memory back.
+    fn shut(&mut self) {
+        self.phase = Phase::Closed;
+        self.sending = Sending::Closed;
+        self.assembly = None;
+    }
+}
+
+impl<R> fmt::Debug for WebSocket<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WebSocket")
+            .field("phase", &self.phase)
+            .field("sending", &self.sending)
+            .field("limit", &self.limit)
+            .finish_non_exhaustive()
+    }
+}
