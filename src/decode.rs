@@ -59,7 +59,7 @@ const _: () = assert!(size_of::<Decoder<crate::role::Server>>() <= 16);
 ///
 /// There is one piece as soon as a header is complete, with what is there of the payload (perhaps
 /// nothing), and one for each later input that holds more of it.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Piece<'b> {
     /// The frame's opcode, as on the wire.
     pub opcode: Opcode,
@@ -71,7 +71,7 @@ pub struct Piece<'b> {
     /// Whether the piece is the first one of its frame.
     pub starts_frame: bool,
     /// The unmasked bytes.
-    pub payload: &'b mut [u8],
+    pub payload: &'b [u8],
     /// How many bytes of the frame's payload are still to come, below 2^63; 0 in the last piece.
     pub remaining: u64,
 }
@@ -118,89 +118,83 @@ impl<R: Role> Decoder<R> {
     ///
     /// The first rule that the stream breaks. Any partition of the stream into inputs gives the same
     /// error after the same payload bytes.
-    #[inline]
     pub fn next<'b>(&mut self, input: &mut Input<'b>) -> Result<Option<Piece<'b>>, FrameError> {
-        if !matches!(self.state, State::Start) {
-            return self.resume(input);
+        if input.is_empty() {
+            return Ok(None);
         }
-        match FrameHeader::parse(input.peek())? {
-            Some((header, len)) => {
-                input.take(len);
-                self.frame(header, input).map(Some)
-            }
-            None => {
-                if !input.is_empty() {
-                    self.keep_header(input.take_rest());
-                }
-                Ok(None)
-            }
-        }
-    }
-
-    /// Continues a frame of which a part came in an earlier input.
-    #[cold]
-    fn resume<'b>(&mut self, input: &mut Input<'b>) -> Result<Option<Piece<'b>>, FrameError> {
-        match self.state {
-            State::Start => self.next(input),
-            State::Header { bytes, len } => self.resume_header(bytes, usize::from(len), input),
+        let (kept, kept_len) = match self.state {
+            State::Start => ([0; MAX_HEADER_LEN - 1], 0),
+            State::Header { bytes, len } => (bytes, usize::from(len)),
             State::Payload { remaining, key, opcode, fin } => {
-                if input.is_empty() {
-                    return Ok(None);
-                }
                 let kind = self.kind(opcode)?;
                 let remaining = u64::from_ne_bytes(remaining);
-                let frame = Frame { opcode, kind, fin, remaining, key };
-                Ok(Some(self.piece(frame, input)))
+                return Ok(Some(self.piece(Frame { opcode, kind, fin, remaining, key }, input)));
             }
-        }
+        };
+        let Some((header, header_len)) = self.header(kept, kept_len, input.peek())? else {
+            input.take_rest();
+            return Ok(None);
+        };
+        let frame = self.check(header)?;
+        input.take(header_len - kept_len);
+        self.state = State::Start;
+        let piece = self.piece(frame, input);
+        Ok(Some(Piece { starts_frame: true, ..piece }))
     }
 
-    /// Joins the kept bytes of a header with as many new ones as it needs.
-    fn resume_header<'b>(
+    /// Takes a message of at most `limit` bytes that is whole in one frame and whole in `input`, if
+    /// that is what comes next: the way of nearly all messages. `None` leaves everything as it was,
+    /// and [`next`](Self::next) tells what is there instead.
+    #[inline]
+    pub(crate) fn whole_message<'b>(
+        &self,
+        input: &mut Input<'b>,
+        limit: u32,
+    ) -> Option<(Opcode, &'b [u8])> {
+        if !self.is_between_messages() {
+            return None;
+        }
+        let (header, header_len) = FrameHeader::parse(input.peek()).ok()??;
+        let frame = self.check(header).ok()?;
+        if !frame.fin || frame.opcode.is_control() || frame.remaining > u64::from(limit) {
+            return None;
+        }
+        let frame_len = header_len.checked_add(usize::try_from(frame.remaining).ok()?)?;
+        if frame_len > input.len() {
+            return None;
+        }
+        let (_, payload) = input.take(frame_len).split_at_mut_checked(header_len)?;
+        if R::PEER_MASKS {
+            mask::apply(payload, frame.key);
+        }
+        Some((frame.opcode, payload))
+    }
+
+    /// Reads a header of which `kept_len` bytes came before. If it is still not complete, its bytes
+    /// are kept: at most 13.
+    fn header(
         &mut self,
         kept: [u8; MAX_HEADER_LEN - 1],
         kept_len: usize,
-        input: &mut Input<'b>,
-    ) -> Result<Option<Piece<'b>>, FrameError> {
+        new: &[u8],
+    ) -> Result<Option<(FrameHeader, usize)>, FrameError> {
         let mut bytes = [0; MAX_HEADER_LEN];
         let mut len = 0;
-        let kept = kept.iter().take(kept_len);
-        for (place, byte) in bytes.iter_mut().zip(kept.chain(input.peek())) {
+        for (place, byte) in bytes.iter_mut().zip(kept.iter().take(kept_len).chain(new)) {
             *place = *byte;
             len += 1;
         }
-        let joined = bytes.get(..len).unwrap_or_default();
-        match FrameHeader::parse(joined)? {
-            Some((header, header_len)) => {
-                self.state = State::Start;
-                input.take(header_len - kept_len);
-                self.frame(header, input).map(Some)
-            }
-            None => {
-                self.keep_header(joined);
-                input.take_rest();
-                Ok(None)
-            }
+        let header = FrameHeader::parse(bytes.get(..len).unwrap_or_default())?;
+        if header.is_none() {
+            let [bytes @ .., _] = bytes;
+            self.state = State::Header { bytes, len: len as u8 };
         }
+        Ok(header)
     }
 
-    /// Keeps the begin of a header, at most 13 bytes.
-    #[cold]
-    fn keep_header(&mut self, begun: &[u8]) {
-        let mut bytes = [0; MAX_HEADER_LEN - 1];
-        for (place, byte) in bytes.iter_mut().zip(begun) {
-            *place = *byte;
-        }
-        self.state = State::Header { bytes, len: begun.len() as u8 };
-    }
-
-    /// Checks what a header says against role and context, and takes what is there of the payload.
+    /// Checks what a header says against role and context.
     #[inline]
-    fn frame<'b>(
-        &mut self,
-        header: FrameHeader,
-        input: &mut Input<'b>,
-    ) -> Result<Piece<'b>, FrameError> {
+    fn check(&self, header: FrameHeader) -> Result<Frame, FrameError> {
         // §5.2: "MUST be 0 unless an extension is negotiated that defines meanings for non-zero
         // values."
         if !header.rsv.is_none() {
@@ -212,16 +206,13 @@ impl<R: Role> Decoder<R> {
             Some(_) => return Err(FrameError::Masked),
             None => return Err(FrameError::Unmasked),
         };
-        let kind = self.kind(header.opcode)?;
-        let frame = Frame {
+        Ok(Frame {
             opcode: header.opcode,
-            kind,
+            kind: self.kind(header.opcode)?,
             fin: header.fin,
             remaining: header.payload_len,
             key,
-        };
-        let piece = self.piece(frame, input);
-        Ok(Piece { starts_frame: true, ..piece })
+        })
     }
 
     /// The kind of message that a frame belongs to, if it may come now.

@@ -33,75 +33,78 @@ impl<R: Role> WebSocket<R> {
         input: &mut Input<'b>,
         out: &mut Outbox,
     ) -> Result<Option<Event<'b>>, Violation> {
+        if self.phase != Phase::Closed {
+            if let Some((opcode, payload)) = self.decoder.whole_message(input, self.limit) {
+                if opcode != Opcode::Text {
+                    return Ok(Some(Event::Binary(Cow::Borrowed(payload))));
+                }
+                return match utf8::validate(payload) {
+                    Ok(text) => Ok(Some(Event::Text(Cow::Borrowed(text)))),
+                    Err(error) => Err(self.fail(error.into(), input, out)),
+                };
+            }
+            if input.is_empty() {
+                return Ok(None);
+            }
+        }
+        self.next_in_parts(input, out)
+    }
+
+    /// Everything else: control frames, fragments, what was cut, and what breaks a rule.
+    fn next_in_parts<'b>(
+        &mut self,
+        input: &mut Input<'b>,
+        out: &mut Outbox,
+    ) -> Result<Option<Event<'b>>, Violation> {
         while self.phase != Phase::Closed {
             let event = match self.decoder.next(input) {
-                Ok(Some(piece)) => self.event(piece, out),
+                Ok(Some(piece)) if piece.opcode.is_control() => self.control_part(piece, out),
+                Ok(Some(piece)) => self.data_part(piece),
                 Ok(None) => return Ok(None),
                 Err(error) => Err(error.into()),
             };
             match event {
-                Ok(Some(event)) => return Ok(Some(event)),
                 Ok(None) => {}
-                Err(violation) => {
-                    input.take_rest();
-                    self.fail(violation, out);
-                    return Err(violation);
-                }
+                Ok(event) => return Ok(event),
+                Err(violation) => return Err(self.fail(violation, input, out)),
             }
         }
         input.take_rest();
         Ok(None)
     }
 
-    /// The event that a piece completes, if it does.
-    #[inline]
-    fn event<'b>(
+    /// Adds a piece to the message that it is a part of.
+    fn data_part(&mut self, piece: Piece<'_>) -> Result<Option<Event<'static>>, Violation> {
+        let event = self.assembly.get_or_insert_default().data(piece, self.limit)?;
+        self.give_back();
+        Ok(event)
+    }
+
+    /// Adds a piece to the control frame that it is a part of, if it is not the whole of it, and
+    /// does what the frame asks for.
+    fn control_part<'b>(
         &mut self,
         piece: Piece<'b>,
         out: &mut Outbox,
     ) -> Result<Option<Event<'b>>, Violation> {
-        if !(piece.starts_frame && piece.remaining == 0) {
-            return self.assemble(piece, out);
-        }
-        let event = match piece.opcode {
-            Opcode::Text | Opcode::Binary if piece.payload.len() > self.limit as usize => {
-                return Err(Violation::MessageTooBig);
-            }
-            Opcode::Text if piece.fin => Event::Text(Cow::Borrowed(utf8::validate(piece.payload)?)),
-            Opcode::Binary if piece.fin => Event::Binary(Cow::Borrowed(piece.payload)),
-            Opcode::Text | Opcode::Binary | Opcode::Continuation => {
-                return self.assemble(piece, out);
-            }
-            Opcode::Ping | Opcode::Pong | Opcode::Close => {
-                return self
-                    .control_event(piece.opcode, Cow::Borrowed(piece.payload), out)
-                    .map(Some);
+        let opcode = piece.opcode;
+        let payload = if piece.starts_frame && piece.remaining == 0 {
+            Cow::Borrowed(piece.payload)
+        } else {
+            match self.assembly.get_or_insert_default().control(&piece) {
+                Some(payload) => Cow::Owned(payload),
+                None => return Ok(None),
             }
         };
-        Ok(Some(event))
+        self.give_back();
+        self.control_event(opcode, payload, out).map(Some)
     }
 
-    /// Adds a piece to the message or control frame that it is a part of.
-    #[cold]
-    fn assemble(
-        &mut self,
-        piece: Piece<'_>,
-        out: &mut Outbox,
-    ) -> Result<Option<Event<'static>>, Violation> {
-        let opcode = piece.opcode;
-        let assembly = self.assembly.get_or_insert_default();
-        let event = if opcode.is_control() {
-            match assembly.control(&piece) {
-                Some(payload) => Some(self.control_event(opcode, Cow::Owned(payload), out)?),
-                None => None,
-            }
-        } else {
-            assembly.data(piece, self.limit)?
-        };
+    /// Frees the assembly when nothing is in pieces any more.
+    fn give_back(&mut self) {
         if self.assembly.as_ref().is_some_and(|assembly| assembly.is_empty()) {
             self.assembly = None;
         }
-        Ok(event)
     }
 
     /// What a whole control frame means, with the reply that it asks for.
@@ -137,13 +140,15 @@ impl<R: Role> WebSocket<R> {
         self.shut();
     }
 
-    /// §7.1.7: _Fail the WebSocket Connection_.
+    /// §7.1.7: _Fail the WebSocket Connection_. The rest of what came is ignored.
     #[cold]
-    fn fail(&mut self, violation: Violation, out: &mut Outbox) {
+    fn fail(&mut self, violation: Violation, input: &mut Input<'_>, out: &mut Outbox) -> Violation {
+        input.take_rest();
         if self.phase == Phase::Open {
             self.send_close(Some(violation.close_code()), "", out);
         }
         self.shut();
+        violation
     }
 }
 

@@ -17,8 +17,7 @@
 //! assert_eq!(&payload, b"Hello");
 //! ```
 
-const WORD: usize = 8;
-/// Four vector registers of 16 bytes, the least that every x86-64 and AArch64 machine has.
+/// The widest step: four vector registers of 16 bytes, which every x86-64 and AArch64 machine has.
 const BLOCK: usize = 64;
 
 /// XORs `bytes` with `key`, repeated.
@@ -27,53 +26,72 @@ const BLOCK: usize = 64;
 /// index i modulo 4 of the masking key".
 #[inline]
 pub fn apply(bytes: &mut [u8], key: [u8; 4]) {
-    if bytes.len() < WORD {
-        return apply_short(bytes, key);
-    }
-    // The last word is computed before the loop and stored after it. It overlaps the word before,
-    // and writes the same bytes there, so that no odd bytes remain to be done one by one.
-    let Some(last) = bytes.last_chunk::<WORD>() else { return };
-    let last = u64::from_ne_bytes(*last) ^ word(advance(key, bytes.len()));
-    let word = word(key);
-    let mut blocks = bytes.chunks_exact_mut(BLOCK);
-    for block in &mut blocks {
-        xor_words(block, word);
-    }
-    xor_words(blocks.into_remainder(), word);
-    if let Some(place) = bytes.last_chunk_mut() {
-        *place = last.to_ne_bytes();
+    match bytes.len() {
+        0..=3 => xor_bytes(bytes, key),
+        4..=7 => xor_ends::<4>(bytes, key),
+        8..=15 => xor_ends::<8>(bytes, key),
+        16..=31 => xor_ends::<16>(bytes, key),
+        32..=63 => xor_ends::<32>(bytes, key),
+        _ => xor_blocks(bytes, key),
     }
 }
 
 /// The key for what follows a piece of `len` bytes.
 #[inline]
-pub fn advance(mut key: [u8; 4], len: usize) -> [u8; 4] {
-    key.rotate_left(len % 4);
-    key
+pub fn advance(key: [u8; 4], len: usize) -> [u8; 4] {
+    let turn = (len % 4 * 8) as u32;
+    u32::from_le_bytes(key).rotate_right(turn).to_le_bytes()
 }
 
 #[inline]
-fn apply_short(bytes: &mut [u8], key: [u8; 4]) {
-    for (byte, key) in bytes.iter_mut().zip(key.into_iter().cycle()) {
+fn xor_bytes(bytes: &mut [u8], key: [u8; 4]) {
+    for (byte, key) in bytes.iter_mut().zip(key) {
         *byte ^= key;
     }
 }
 
-/// XORs the whole words of `bytes`, and leaves what remains of less than a word.
+/// XORs `N` to `2 * N` bytes in two steps: the first `N` and the last `N`. They may overlap, so
+/// both are computed before either is stored; where they do, both are the same.
 #[inline]
-fn xor_words(bytes: &mut [u8], word: u64) {
-    for chunk in bytes.chunks_exact_mut(WORD) {
-        if let Some(place) = chunk.first_chunk_mut::<WORD>() {
-            *place = (u64::from_ne_bytes(*place) ^ word).to_ne_bytes();
-        }
+fn xor_ends<const N: usize>(bytes: &mut [u8], key: [u8; 4]) {
+    let (Some(first), Some(last)) = (bytes.first_chunk::<N>(), bytes.last_chunk::<N>()) else {
+        return;
+    };
+    let first = xor_chunk(*first, key);
+    let last = xor_chunk(*last, advance(key, bytes.len() - N));
+    if let Some(place) = bytes.first_chunk_mut() {
+        *place = first;
+    }
+    if let Some(place) = bytes.last_chunk_mut() {
+        *place = last;
     }
 }
 
-/// The key twice, as a word in the machine's own byte order.
+/// XORs at least one block. What does not fill a block is done with the last one, which overlaps
+/// the one before and is therefore computed from the original.
 #[inline]
-fn word(key: [u8; 4]) -> u64 {
-    let half = u64::from(u32::from_ne_bytes(key));
-    half << 32 | half
+fn xor_blocks(bytes: &mut [u8], key: [u8; 4]) {
+    let Some(last) = bytes.last_chunk::<BLOCK>() else { return };
+    let last = xor_chunk(*last, advance(key, bytes.len()));
+    for block in bytes.chunks_exact_mut(BLOCK) {
+        if let Some(place) = block.first_chunk_mut::<BLOCK>() {
+            *place = xor_chunk(*place, key);
+        }
+    }
+    if let Some(place) = bytes.last_chunk_mut() {
+        *place = last;
+    }
+}
+
+/// XORs one chunk, whose length is a multiple of four.
+#[inline]
+fn xor_chunk<const N: usize>(mut chunk: [u8; N], key: [u8; 4]) -> [u8; N] {
+    for place in chunk.chunks_exact_mut(4) {
+        if let Some(word) = place.first_chunk_mut() {
+            *word = (u32::from_le_bytes(*word) ^ u32::from_le_bytes(key)).to_le_bytes();
+        }
+    }
+    chunk
 }
 
 #[cfg(test)]

@@ -1,0 +1,327 @@
+//! The client's side of the opening handshake.
+//!
+//! RFC 6455 §4.1. Layer 3: writes the request, then verifies the response. It opens no connection,
+//! resolves no name and draws no randomness: the embedder does, and brings the nonce.
+//!
+//! ```
+//! use dormouse::client::Connect;
+//! use dormouse::http::{EMPTY_HEADER, HeadReader, Response};
+//! use dormouse::{Input, Limits, Outbox};
+//!
+//! let limits = Limits::default();
+//! let mut out = Outbox::new(&limits);
+//! let nonce = *b"the sample nonce"; // 16 random bytes in earnest
+//! let handshake = Connect::new("example.com", "/chat").protocols(&["mail.v1"]).write(nonce, &mut out)?;
+//!
+//! // The request goes to the server, and this comes back.
+//! let mut scratch = *b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
+//!     Connection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\
+//!     Sec-WebSocket-Protocol: mail.v1\r\n\r\nframes";
+//! let mut input = Input::new(&mut scratch);
+//! let head = HeadReader::new(&limits).next(&mut input)?.expect("the head is complete");
+//! let mut headers = [EMPTY_HEADER; 64];
+//! let response = Response::parse(&head, &mut headers)?;
+//! let accepted = handshake.verify(&response)?;
+//! assert_eq!(accepted.protocol(), Some("mail.v1"));
+//! assert_eq!(input.peek(), b"frames");
+//! # Ok::<(), dormouse::client::ConnectError>(())
+//! ```
+
+use super::draft::{Draft, check_fields};
+use super::{AcceptKey, Key};
+use crate::http::{Extension, FieldError, Fields, HeadError, Response, Version, grammar};
+use crate::outbox::{Outbox, SendError};
+
+/// An upgrade request, ready to be completed and written.
+#[derive(Clone, Copy, Debug)]
+#[must_use = "a request does nothing until it is written"]
+pub struct Connect<'a> {
+    host: &'a str,
+    target: &'a str,
+    origin: Option<&'a str>,
+    protocols: &'a [&'a str],
+    extensions: Option<&'a str>,
+    headers: &'a [(&'a str, &'a str)],
+}
+
+/// Why a handshake failed: before anything was written, or because of what the server answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// §4.1: the host to connect to is not a host with an optional port.
+    #[error("the host is malformed")]
+    Host,
+    /// §3: the target does not begin with `/`, or has a space, a fragment or bytes beyond ASCII.
+    #[error("the target is malformed")]
+    Target,
+    /// RFC 6454 §7.1: the origin to send is not one origin in ASCII.
+    #[error("the origin is malformed")]
+    Origin,
+    /// §4.1: a subprotocol to offer is not a token, or is there twice.
+    #[error("the subprotocols to offer are malformed")]
+    Protocols,
+    /// §9.1: the extensions to offer do not follow the grammar.
+    #[error("the extensions to offer are malformed")]
+    Extensions,
+    /// A field of the caller's cannot be written.
+    #[error(transparent)]
+    Field(#[from] FieldError),
+    /// The outbox took nothing.
+    #[error(transparent)]
+    Send(#[from] SendError),
+    /// RFC 9112 §4: the server did not answer with an HTTP/1.1 head.
+    #[error(transparent)]
+    Head(#[from] HeadError),
+    /// §4.1: the server answered with this status instead of 101.
+    ///
+    /// 100 to 199 is an interim answer: read the next head and verify that. For the others the
+    /// response has the fields (`Location`, `WWW-Authenticate`), and what follows the head is the
+    /// body, [`Response::content_length`] bytes of it.
+    #[error("the server answered with status {0}")]
+    Status(u16),
+    /// RFC 9110 §7.8: 101 came with a version of HTTP that knows no upgrade.
+    #[error("the answer is not HTTP/1.1")]
+    HttpVersion,
+    /// §4.1: there is no Upgrade field, or it is not `websocket`.
+    #[error("the Upgrade field is not websocket")]
+    Upgrade,
+    /// §4.1: `Upgrade` is not one of the options in the Connection field.
+    #[error("the Connection field lacks the Upgrade option")]
+    Connection,
+    /// §4.1: there is no Sec-WebSocket-Accept field.
+    #[error("the Sec-WebSocket-Accept field is missing")]
+    MissingAccept,
+    /// §11.3.3: there are several Sec-WebSocket-Accept fields.
+    #[error("the Sec-WebSocket-Accept field is repeated")]
+    DuplicateAccept,
+    /// §4.1: the Sec-WebSocket-Accept field does not belong to the key that was sent.
+    #[error("the Sec-WebSocket-Accept field does not match the key")]
+    WrongAccept,
+    /// §11.3.4: there are several Sec-WebSocket-Protocol fields.
+    #[error("the Sec-WebSocket-Protocol field is repeated")]
+    DuplicateProtocol,
+    /// §4.1: the server chose a subprotocol that was not offered.
+    #[error("the server chose a subprotocol that was not offered")]
+    ProtocolNotOffered,
+    /// §11.3.2: there are several Sec-WebSocket-Extensions fields.
+    #[error("the Sec-WebSocket-Extensions field is repeated")]
+    DuplicateExtensions,
+    /// §9.1: the extensions that the server chose do not follow the grammar.
+    #[error("the Sec-WebSocket-Extensions list is malformed")]
+    MalformedExtensions,
+    /// §4.1: the server chose an extension that was not offered.
+    #[error("the server chose an extension that was not offered")]
+    ExtensionNotOffered,
+}
+
+impl<'a> Connect<'a> {
+    /// A request for `target`, a path with an optional query, at `host`, a name or address with a
+    /// port if that is not the usual one of the scheme (`example.com`, `[::1]:8080`).
+    pub fn new(host: &'a str, target: &'a str) -> Self {
+        Self { host, target, origin: None, protocols: &[], extensions: None, headers: &[] }
+    }
+
+    /// The origin to send; `None` unless it is set, as for every client that is no browser.
+    pub fn origin(self, origin: Option<&'a str>) -> Self {
+        Self { origin, ..self }
+    }
+
+    /// The subprotocols to offer, the best first.
+    pub fn protocols(self, protocols: &'a [&'a str]) -> Self {
+        Self { protocols, ..self }
+    }
+
+    /// The extensions to offer, as the value of `Sec-WebSocket-Extensions`.
+    pub fn extensions(self, extensions: Option<&'a str>) -> Self {
+        Self { extensions, ..self }
+    }
+
+    /// Further fields, such as `Authorization` or `Cookie`, as names and values.
+    pub fn headers(self, headers: &'a [(&'a str, &'a str)]) -> Self {
+        Self { headers, ..self }
+    }
+
+    /// Queues the request in `out` and gives what it takes to verify the response.
+    ///
+    /// `nonce` is 16 random bytes, new for each connection (§4.1: "The nonce MUST be selected
+    /// randomly for each connection").
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectError`]: what was set is not valid, or `out` has no room. Nothing is queued then.
+    pub fn write(&self, nonce: [u8; 16], out: &mut Outbox) -> Result<Handshake<'a>, ConnectError> {
+        self.check()?;
+        let key = Key::from_nonce(nonce);
+        let mut draft = Draft::new();
+        for part in ["GET ", self.target, " HTTP/1.1\r\n"] {
+            draft.push(part.as_bytes());
+        }
+        draft.field("Host", self.host);
+        draft.field("Upgrade", "websocket");
+        draft.field("Connection", "Upgrade");
+        for part in [b"Sec-WebSocket-Key: ", key.as_bytes(), b"\r\n"] {
+            draft.push(part);
+        }
+        draft.field("Sec-WebSocket-Version", "13");
+        if let Some(origin) = self.origin {
+            draft.field("Origin", origin);
+        }
+        for (at, protocol) in self.protocols.iter().enumerate() {
+            draft.push(if at == 0 { b"Sec-WebSocket-Protocol: " } else { b", " });
+            draft.push(protocol.as_bytes());
+        }
+        if !self.protocols.is_empty() {
+            draft.push(b"\r\n");
+        }
+        if let Some(extensions) = self.extensions {
+            draft.field("Sec-WebSocket-Extensions", extensions);
+        }
+        for (name, value) in self.headers {
+            draft.field(name, value);
+        }
+        draft.push(b"\r\n");
+        out.push(draft.as_bytes())?;
+        let (protocols, extensions) = (self.protocols, self.extensions);
+        Ok(Handshake { accept: key.accept(), protocols, extensions })
+    }
+
+    fn check(&self) -> Result<(), ConnectError> {
+        require(grammar::is_authority(self.host.as_bytes()), ConnectError::Host)?;
+        // §3: "Fragment identifiers [...] MUST NOT be used on these URIs."
+        let is_target = grammar::is_target(self.target.as_bytes());
+        require(is_target && self.target.starts_with('/'), ConnectError::Target)?;
+        let origin = self.origin.unwrap_or("null");
+        require(grammar::is_graphic(origin.as_bytes()), ConnectError::Origin)?;
+        // §4.1: "The elements that comprise this value MUST be non-empty strings [...] not
+        // including separator characters [...] and MUST all be unique strings."
+        let are_protocols = self.protocols.iter().enumerate().all(|(at, protocol)| {
+            let mut earlier = self.protocols.iter().take(at);
+            grammar::is_token(protocol.as_bytes()) && !earlier.any(|other| other == protocol)
+        });
+        require(are_protocols, ConnectError::Protocols)?;
+        if let Some(extensions) = self.extensions {
+            let mut offered = grammar::elements(extensions.as_bytes()).map(Extension::parse);
+            let are_extensions = offered.next().is_some_and(|first| first.is_ok())
+                && offered.all(|extension| extension.is_ok());
+            require(are_extensions, ConnectError::Extensions)?;
+        }
+        Ok(check_fields(self.headers, &["Host", "Origin"])?)
+    }
+}
+
+/// A request that is on its way: what its answer has to match. 64 bytes.
+///
+/// It borrows the offered names, so a client that keeps many handshakes in flight best offers
+/// constants.
+#[derive(Clone, Copy, Debug)]
+#[must_use = "the response has to be verified"]
+pub struct Handshake<'a> {
+    accept: AcceptKey,
+    protocols: &'a [&'a str],
+    extensions: Option<&'a str>,
+}
+
+/// What the server agreed to.
+#[derive(Clone, Copy, Debug)]
+pub struct Accepted<'h, 'b> {
+    protocol: Option<&'b str>,
+    fields: Fields<'h, 'b>,
+}
+
+impl Handshake<'_> {
+    /// Checks that `response` accepts the request. The bytes after its head are frames then.
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectError`]: the server refused ([`ConnectError::Status`]), or its answer breaks a
+    /// rule, and then the connection is of no use.
+    pub fn verify<'h, 'b>(
+        &self,
+        response: &Response<'h, 'b>,
+    ) -> Result<Accepted<'h, 'b>, ConnectError> {
+        let fields = response.fields();
+        // §4.1: "If the status code received from the server is not 101, the client handles the
+        // response per HTTP"
+        require(response.status() == 101, ConnectError::Status(response.status()))?;
+        require(response.version() >= Version::Http11, ConnectError::HttpVersion)?;
+        // §4.1: "contains a value that is not an ASCII case-insensitive match for the value
+        // "websocket", the client MUST _Fail the WebSocket Connection_"
+        let mut upgrade =
+            fields.tokens("Upgrade").map(|value| value.eq_ignore_ascii_case(b"websocket"));
+        let is_upgrade = upgrade.next() == Some(true) && upgrade.all(|is_match| is_match);
+        require(is_upgrade, ConnectError::Upgrade)?;
+        // §4.1: "doesn't contain a token that is an ASCII case-insensitive match for the value
+        // "Upgrade", the client MUST _Fail the WebSocket Connection_"
+        require(fields.has_token("Connection", "Upgrade"), ConnectError::Connection)?;
+        // §11.3.3: "The |Sec-WebSocket-Accept| header MUST NOT appear more than once"
+        let accept = single(fields, "Sec-WebSocket-Accept", ConnectError::DuplicateAccept)?;
+        let accept = grammar::trim(accept.ok_or(ConnectError::MissingAccept)?);
+        require(accept == self.accept.as_bytes(), ConnectError::WrongAccept)?;
+        let protocol = self.verify_protocol(fields)?;
+        self.verify_extensions(fields)?;
+        Ok(Accepted { protocol, fields })
+    }
+
+    // §4.1: "indicates the use of a subprotocol that was not present in the client's handshake [...],
+    // the client MUST _Fail the WebSocket Connection_"
+    fn verify_protocol<'b>(&self, fields: Fields<'_, 'b>) -> Result<Option<&'b str>, ConnectError> {
+        let name = "Sec-WebSocket-Protocol";
+        let Some(chosen) = single(fields, name, ConnectError::DuplicateProtocol)? else {
+            return Ok(None);
+        };
+        let chosen = grammar::token(grammar::trim(chosen));
+        match chosen.filter(|chosen| self.protocols.contains(chosen)) {
+            Some(chosen) => Ok(Some(chosen)),
+            None => Err(ConnectError::ProtocolNotOffered),
+        }
+    }
+
+    // §4.1: "indicates the use of an extension that was not present in the client's handshake [...],
+    // the client MUST _Fail the WebSocket Connection_"
+    fn verify_extensions(&self, fields: Fields<'_, '_>) -> Result<(), ConnectError> {
+        let name = "Sec-WebSocket-Extensions";
+        let Some(_) = single(fields, name, ConnectError::DuplicateExtensions)? else {
+            return Ok(());
+        };
+        let mut chosen = fields.extensions().peekable();
+        require(chosen.peek().is_some(), ConnectError::MalformedExtensions)?;
+        for extension in chosen {
+            let extension = extension.map_err(|_| ConnectError::MalformedExtensions)?;
+            let offered = grammar::elements(self.extensions.unwrap_or_default().as_bytes());
+            let mut offered = offered.filter_map(|offer| Extension::parse(offer).ok());
+            let is_offered = offered.any(|offer| offer.name() == extension.name());
+            require(is_offered, ConnectError::ExtensionNotOffered)?;
+        }
+        Ok(())
+    }
+}
+
+impl<'h, 'b> Accepted<'h, 'b> {
+    /// The subprotocol that both speak, one of those offered; `None` if the server chose none.
+    pub fn protocol(&self) -> Option<&'b str> {
+        self.protocol
+    }
+
+    /// The extensions that both use, each one of those offered. Their parameters are not checked:
+    /// they are the extension's.
+    pub fn extensions(&self) -> impl Iterator<Item = Extension<'b>> + Clone + use<'h, 'b> {
+        self.fields.extensions().filter_map(Result::ok)
+    }
+}
+
+/// One rule: `met`, or `otherwise` is what is wrong.
+fn require(met: bool, otherwise: ConnectError) -> Result<(), ConnectError> {
+    if met { Ok(()) } else { Err(otherwise) }
+}
+
+/// The value of a field that may come once.
+fn single<'b>(
+    fields: Fields<'_, 'b>,
+    name: &str,
+    repeated: ConnectError,
+) -> Result<Option<&'b [u8]>, ConnectError> {
+    let mut values = fields.all(name);
+    let value = values.next();
+    require(values.next().is_none(), repeated)?;
+    Ok(value)
+}

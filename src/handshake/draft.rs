@@ -1,0 +1,155 @@
+//! A head while it is written: put together first, sent in one piece or not at all.
+//!
+//! Layer 3, for both roles. Whatever a caller adds to a head passes [`check_fields`], so that no
+//! value can end its line and begin another one (RFC 9112 §11.1).
+
+use alloc::vec::Vec;
+
+use crate::http::{FieldError, grammar};
+
+/// How large a head may become before it costs heap memory.
+const SMALL: usize = 1024;
+
+/// The bytes of a head, on the stack while there are few.
+pub(super) struct Draft {
+    small: [u8; SMALL],
+    len: usize,
+    /// All of the bytes once they have outgrown `small`; empty before.
+    large: Vec<u8>,
+}
+
+impl Draft {
+    pub(super) fn new() -> Self {
+        Self { small: [0; SMALL], len: 0, large: Vec::new() }
+    }
+
+    #[inline]
+    pub(super) fn push(&mut self, bytes: &[u8]) {
+        let end = self.len.saturating_add(bytes.len());
+        match self.small.get_mut(self.len..end) {
+            Some(room) if self.large.is_empty() => {
+                room.copy_from_slice(bytes);
+                self.len = end;
+            }
+            _ => self.push_large(bytes),
+        }
+    }
+
+    #[cold]
+    fn push_large(&mut self, bytes: &[u8]) {
+        if self.large.is_empty() {
+            self.large.extend_from_slice(self.small.get(..self.len).unwrap_or_default());
+        }
+        self.large.extend_from_slice(bytes);
+    }
+
+    /// One field line. The caller has checked both sides.
+    pub(super) fn field(&mut self, name: &str, value: &str) {
+        for part in [name, ": ", value, "\r\n"] {
+            self.push(part.as_bytes());
+        }
+    }
+
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        if self.large.is_empty() {
+            self.small.get(..self.len).unwrap_or_default()
+        } else {
+            &self.large
+        }
+    }
+}
+
+/// Fields that say where a message ends and what the connection becomes: never the caller's.
+/// Neither is anything that begins with `Sec-WebSocket-`.
+const RESERVED: [&str; 4] = ["Connection", "Upgrade", "Content-Length", "Transfer-Encoding"];
+
+/// Checks the caller's own `fields` before any is written; `reserved` are further names that the
+/// message sets itself.
+pub(super) fn check_fields(fields: &[(&str, &str)], reserved: &[&str]) -> Result<(), FieldError> {
+    for (name, value) in fields {
+        let is_name = |other: &&str| name.eq_ignore_ascii_case(other);
+        let prefix = name.get(..14).unwrap_or_default();
+        if !grammar::is_token(name.as_bytes()) {
+            return Err(FieldError::Name);
+        }
+        if RESERVED.iter().chain(reserved).any(is_name)
+            || prefix.eq_ignore_ascii_case("Sec-WebSocket-")
+        {
+            return Err(FieldError::Reserved);
+        }
+        if !grammar::is_field_value(value.as_bytes()) {
+            return Err(FieldError::Value);
+        }
+    }
+    Ok(())
+}
+
+/// A number in decimal, without the heap.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Decimal {
+    digits: [u8; 20],
+    start: usize,
+}
+
+impl Decimal {
+    pub(super) fn new(mut number: u64) -> Self {
+        let mut digits = [b'0'; 20];
+        let mut start = digits.len();
+        for digit in digits.iter_mut().rev() {
+            *digit = b'0' + (number % 10) as u8;
+            number /= 10;
+            start -= 1;
+            if number == 0 {
+                break;
+            }
+        }
+        Self { digits, start }
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        let digits = self.digits.get(self.start..).unwrap_or_default();
+        core::str::from_utf8(digits).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString;
+    use alloc::vec;
+
+    use super::*;
+
+    #[test]
+    fn decimals() {
+        for number in [0, 9, 10, 101, 65535, u64::MAX] {
+            assert_eq!(Decimal::new(number).as_str(), number.to_string());
+        }
+    }
+
+    #[test]
+    fn a_draft_outgrows_the_stack() {
+        for piece in [1, 7, SMALL - 1, SMALL, SMALL + 1] {
+            let (mut draft, mut expected) = (Draft::new(), Vec::new());
+            for byte in 0..5 {
+                draft.push(&vec![byte; piece]);
+                expected.resize(expected.len() + piece, byte);
+                assert_eq!(draft.as_bytes(), expected);
+            }
+        }
+    }
+
+    #[test]
+    fn rfc9112_11_1_injection() {
+        let check = |name, value| check_fields(&[("A", "b"), (name, value)], &["Host"]);
+        assert_eq!(check("Set-Cookie", "a=b; Path=/"), Ok(()));
+        for value in ["a\r\nX: y", "a\nb", "a\rb", "a\0b", "\r\n"] {
+            assert_eq!(check("X", value), Err(FieldError::Value), "{value:?}");
+        }
+        for name in ["", "X:", "X Y", "X\r\nY", "X\n", "\u{e9}"] {
+            assert_eq!(check(name, "a"), Err(FieldError::Name), "{name:?}");
+        }
+        for name in ["connection", "UPGRADE", "Content-length", "sec-websocket-accept", "host"] {
+            assert_eq!(check(name, "a"), Err(FieldError::Reserved), "{name}");
+        }
+    }
+}

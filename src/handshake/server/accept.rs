@@ -1,0 +1,169 @@
+//! The answer that makes the connection a WebSocket.
+//!
+//! RFC 6455 §4.2.2. Layer 3: writes exactly what was decided, or nothing.
+
+use crate::handshake::AcceptKey;
+use crate::handshake::draft::{Draft, check_fields};
+use crate::http::{Extension, FieldError, Fields, grammar};
+use crate::outbox::{Outbox, SendError};
+
+/// §4.2.2: what every answer begins with, up to the value that differs.
+const SWITCHING_PROTOCOLS: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
+    Connection: Upgrade\r\nSec-WebSocket-Accept: ";
+
+/// The 101 answer, ready to be completed and written. Made by
+/// [`Upgrade::accept`](super::Upgrade::accept).
+///
+/// [`write`](Self::write) puts it into an [`Outbox`]; [`fields`](Self::fields) is for an embedder
+/// whose HTTP server writes the response.
+#[derive(Clone, Copy, Debug)]
+#[must_use = "an answer does nothing until it is written"]
+pub struct Accept<'a> {
+    offered_protocols: Fields<'a, 'a>,
+    offered_extensions: Fields<'a, 'a>,
+    key: AcceptKey,
+    protocol: Option<&'a str>,
+    extensions: Option<&'a str>,
+    headers: &'a [(&'a str, &'a str)],
+}
+
+/// Why the answer was not written: it would not have been valid. Nothing has been queued.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AcceptError {
+    /// §4.2.2 5.5: the subprotocol is not one that the client offered.
+    #[error("the client did not offer this subprotocol")]
+    ProtocolNotOffered,
+    /// §9.1: the extensions do not follow the grammar.
+    #[error("the extensions are malformed")]
+    MalformedExtensions,
+    /// §9.1: an extension is not one that the client offered.
+    #[error("the client did not offer this extension")]
+    ExtensionNotOffered,
+    /// A field of the caller's cannot be written.
+    #[error(transparent)]
+    Field(#[from] FieldError),
+    /// The outbox took nothing.
+    #[error(transparent)]
+    Send(#[from] SendError),
+}
+
+impl<'a> Accept<'a> {
+    pub(super) fn new(
+        offered_protocols: Fields<'a, 'a>,
+        offered_extensions: Fields<'a, 'a>,
+        key: AcceptKey,
+    ) -> Self {
+        let (protocol, extensions) = (None, None);
+        Self { offered_protocols, offered_extensions, key, protocol, extensions, headers: &[] }
+    }
+
+    /// The subprotocol that both will speak; `None` to agree on none.
+    pub fn protocol(self, protocol: Option<&'a str>) -> Self {
+        Self { protocol, ..self }
+    }
+
+    /// The extensions that both will use, as the value of `Sec-WebSocket-Extensions`; `None` to
+    /// agree on none.
+    pub fn extensions(self, extensions: Option<&'a str>) -> Self {
+        Self { extensions, ..self }
+    }
+
+    /// Further fields, such as `Set-Cookie`, as names and values.
+    pub fn headers(self, headers: &'a [(&'a str, &'a str)]) -> Self {
+        Self { headers, ..self }
+    }
+
+    /// The status of the answer: 101.
+    pub const STATUS: u16 = 101;
+
+    /// Every field of the answer, for an HTTP server that writes the response itself, with status
+    /// [`STATUS`](Self::STATUS).
+    ///
+    /// # Errors
+    ///
+    /// [`AcceptError`], but never [`AcceptError::Send`]: what was set is not valid.
+    pub fn fields(&self) -> Result<impl Iterator<Item = (&str, &str)> + Clone, AcceptError> {
+        self.check()?;
+        let own = [
+            ("Upgrade", "websocket"),
+            ("Connection", "Upgrade"),
+            ("Sec-WebSocket-Accept", self.key.as_str()),
+        ];
+        let protocol = self.protocol.map(|protocol| ("Sec-WebSocket-Protocol", protocol));
+        let extensions = self.extensions.map(|value| ("Sec-WebSocket-Extensions", value));
+        Ok(own.into_iter().chain(protocol).chain(extensions).chain(self.headers.iter().copied()))
+    }
+
+    /// Queues the answer in `out`. From here on the connection speaks WebSocket.
+    ///
+    /// Needs no heap beyond that of `out`, unless the caller's fields are larger than 1 KiB.
+    ///
+    /// # Errors
+    ///
+    /// [`AcceptError`]: what was set is not valid, or `out` has no room. Nothing is queued then.
+    pub fn write(&self, out: &mut Outbox) -> Result<(), AcceptError> {
+        self.check()?;
+        // Each part begins by ending the line before it, so that one that is absent leaves nothing.
+        let part = |name, value: Option<&'a str>| match value {
+            Some(value) => (name, value),
+            None => ("", ""),
+        };
+        let protocol = part("\r\nSec-WebSocket-Protocol: ", self.protocol);
+        let extensions = part("\r\nSec-WebSocket-Extensions: ", self.extensions);
+        let mut parts = [
+            SWITCHING_PROTOCOLS,
+            self.key.as_bytes(),
+            protocol.0.as_bytes(),
+            protocol.1.as_bytes(),
+            extensions.0.as_bytes(),
+            extensions.1.as_bytes(),
+            b"\r\n\r\n",
+        ];
+        if self.headers.is_empty() {
+            return Ok(out.push_all(&parts)?);
+        }
+        let mut draft = Draft::new();
+        draft.push(b"\r\n");
+        for (name, value) in self.headers {
+            draft.field(name, value);
+        }
+        draft.push(b"\r\n");
+        let [.., end] = &mut parts;
+        *end = draft.as_bytes();
+        Ok(out.push_all(&parts)?)
+    }
+
+    fn check(&self) -> Result<(), AcceptError> {
+        if let Some(protocol) = self.protocol {
+            // §4.2.2: "The value chosen MUST be derived from the client's handshake, specifically by
+            // selecting one of the values from the |Sec-WebSocket-Protocol| field"
+            let mut offered = self.offered_protocols.tokens("Sec-WebSocket-Protocol");
+            if !offered.any(|offer| offer == protocol.as_bytes()) {
+                return Err(AcceptError::ProtocolNotOffered);
+            }
+        }
+        if let Some(extensions) = self.extensions {
+            self.check_extensions(extensions.as_bytes())?;
+        }
+        Ok(check_fields(self.headers, &[])?)
+    }
+
+    // §4.2.2: "the value MUST be derived from the client's handshake, specifically by selecting one
+    // or more of the values from the |Sec-WebSocket-Extensions| field."
+    fn check_extensions(&self, value: &[u8]) -> Result<(), AcceptError> {
+        let mut accepted = grammar::elements(value).peekable();
+        if accepted.peek().is_none() {
+            return Err(AcceptError::MalformedExtensions);
+        }
+        for element in accepted {
+            let extension =
+                Extension::parse(element).map_err(|_| AcceptError::MalformedExtensions)?;
+            let mut offered = self.offered_extensions.extensions().filter_map(Result::ok);
+            if !offered.any(|offer| offer.name() == extension.name()) {
+                return Err(AcceptError::ExtensionNotOffered);
+            }
+        }
+        Ok(())
+    }
+}

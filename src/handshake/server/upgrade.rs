@@ -1,0 +1,277 @@
+//! The upgrade request: every rule that it has to meet, and what it asks for.
+//!
+//! RFC 6455 §4.1, §4.2.1, §9.1 and §11.3. Layer 3: reads a parsed request and decides nothing that
+//! is the embedder's to decide.
+
+use super::{Accept, BadRequest, Refusal};
+use crate::handshake::Key;
+use crate::http::grammar::{self, is_same};
+use crate::http::{Extension, Fields, Request, Version};
+
+/// How many subprotocols a client may offer. Their names have to be compared with each other, and
+/// the limit keeps that cheap.
+const MAX_PROTOCOLS: usize = 64;
+
+/// What nearly all clients offer, known to follow the grammar: to compare is quicker than to parse.
+const USUAL_EXTENSIONS: [&[u8]; 2] =
+    [b"permessage-deflate; client_max_window_bits", b"permessage-deflate"];
+
+/// A request that meets every rule of the opening handshake, and what it asks for.
+///
+/// The embedder looks at [`origin`](Self::origin), [`path`](Self::path), cookies and whatever else
+/// it decides by, and then calls [`accept`](Self::accept) or writes a [`Refusal`].
+#[derive(Clone, Copy, Debug)]
+pub struct Upgrade<'h, 'b> {
+    request: Request<'h, 'b>,
+    key: Key,
+    origin: Option<&'b str>,
+    /// The lines from the first to the last that offer subprotocols.
+    protocols: Fields<'h, 'b>,
+    /// The same for extensions.
+    extensions: Fields<'h, 'b>,
+}
+
+impl<'h, 'b> Upgrade<'h, 'b> {
+    /// Applies the rules to `request`, each in one line of the code.
+    ///
+    /// A request without a version is refused with 400, since §4.2.1 asks for the field; one with
+    /// another version gets 426 with the right one (§4.2.2).
+    ///
+    /// # Errors
+    ///
+    /// The [`Refusal`] to write: 505 below HTTP/1.1, 405 unless the method is GET, 426 if the
+    /// request does not ask for WebSocket or asks for another version of it, 400 for the rest.
+    pub fn read(request: &Request<'h, 'b>) -> Result<Self, Refusal> {
+        let seen = Seen::of(request.fields());
+
+        // §4.1: "The method of the request MUST be GET, and the HTTP version MUST be at least 1.1."
+        require(request.version() >= Version::Http11, Refusal::HttpVersion)?;
+        require(request.method() == "GET", Refusal::MethodNotAllowed)?;
+        require(is_resource(request), BadRequest::Target)?;
+        // RFC 9112 §3.2: "A server MUST respond with a 400 (Bad Request) status code to any HTTP/1.1
+        // request message that lacks a Host header field"
+        let host = seen.host.once(BadRequest::DuplicateHost)?.ok_or(BadRequest::MissingHost)?;
+        require(grammar::is_authority(host), BadRequest::Host)?;
+        // §4.1: "an |Upgrade| header field whose value MUST include the "websocket" keyword."
+        require(seen.upgrade, Refusal::NotAnUpgrade)?;
+        // §4.1: "a |Connection| header field whose value MUST include the "Upgrade" token."
+        require(seen.connection, BadRequest::Connection)?;
+        // §11.3.5: "The |Sec-WebSocket-Version| header field MUST NOT appear more than once"
+        let version = seen.version.once(BadRequest::DuplicateVersion)?;
+        // §4.1: "The value of this header field MUST be 13."
+        require(version.ok_or(BadRequest::MissingVersion)? == b"13", Refusal::WebSocketVersion)?;
+        // §11.3.1: "The |Sec-WebSocket-Key| header field MUST NOT appear more than once"
+        let key = seen.key.once(BadRequest::DuplicateKey)?.ok_or(BadRequest::MissingKey)?;
+        // §4.1: "a nonce consisting of a randomly selected 16-byte value that has been base64-encoded"
+        let key = Key::parse(key).ok_or(BadRequest::Key)?;
+        // A body would stand where the frames begin, and each side would take it for something else.
+        require(!seen.body, BadRequest::Body)?;
+        // RFC 6454 §7.3: "the user agent MUST NOT include more than one Origin header field"
+        let origin = seen.origin.once(BadRequest::DuplicateOrigin)?;
+        let origin = origin.map(|origin| graphic(origin).ok_or(BadRequest::Origin)).transpose()?;
+        let protocols = seen.protocols.fields(request);
+        match protocols.lines() {
+            [] => {}
+            [line] => check_protocols(grammar::elements(line.value))?,
+            _ => check_protocols(protocols.tokens("Sec-WebSocket-Protocol"))?,
+        }
+        let extensions = seen.extensions.fields(request);
+        match extensions.lines() {
+            [] => {}
+            [line] if USUAL_EXTENSIONS.contains(&line.value) => {}
+            _ => check_extensions(extensions)?,
+        }
+        Ok(Self { request: *request, key, origin, protocols, extensions })
+    }
+
+    /// The request itself, with everything that the handshake has no rule for.
+    pub fn request(&self) -> Request<'h, 'b> {
+        self.request
+    }
+
+    /// The path of the resource. See [`Request::path`].
+    pub fn path(&self) -> &'b str {
+        self.request.path()
+    }
+
+    /// What follows the question mark of the target.
+    pub fn query(&self) -> Option<&'b str> {
+        self.request.query()
+    }
+
+    /// The value of the first field called `name`, in any case.
+    pub fn header(&self, name: &str) -> Option<&'b [u8]> {
+        self.request.header(name)
+    }
+
+    /// Where the page that opened the connection comes from (§10.2); `None` if the client is not a
+    /// browser.
+    ///
+    /// A server for browsers compares this with the origins that it serves, because a browser sends
+    /// cookies along with whichever page asks.
+    pub fn origin(&self) -> Option<&'b str> {
+        self.origin
+    }
+
+    /// The subprotocols that the client offers, the one it likes best first (§4.2.1).
+    pub fn protocols(&self) -> impl Iterator<Item = &'b str> + Clone + use<'h, 'b> {
+        let offered = self.protocols.tokens("Sec-WebSocket-Protocol");
+        offered.filter_map(|protocol| core::str::from_utf8(protocol).ok())
+    }
+
+    /// The extensions that the client offers, the one it likes best first (§9.1).
+    pub fn extensions(&self) -> impl Iterator<Item = Extension<'b>> + Clone + use<'h, 'b> {
+        self.extensions.extensions().filter_map(Result::ok)
+    }
+
+    /// Begins the answer that makes the connection a WebSocket.
+    pub fn accept<'a>(&self) -> Accept<'a>
+    where
+        'h: 'a,
+        'b: 'a,
+    {
+        Accept::new(self.protocols, self.extensions, self.key.accept())
+    }
+}
+
+/// One rule: `met`, or `otherwise` is the answer.
+fn require(met: bool, otherwise: impl Into<Refusal>) -> Result<(), Refusal> {
+    if met { Ok(()) } else { Err(otherwise.into()) }
+}
+
+/// The fields that the rules ask about, collected in one pass over the head.
+#[derive(Default)]
+struct Seen<'b> {
+    host: Single<'b>,
+    origin: Single<'b>,
+    key: Single<'b>,
+    version: Single<'b>,
+    upgrade: bool,
+    connection: bool,
+    body: bool,
+    protocols: Span,
+    extensions: Span,
+}
+
+impl<'b> Seen<'b> {
+    fn of(fields: Fields<'_, 'b>) -> Self {
+        let mut seen = Self::default();
+        for (at, line) in fields.lines().iter().enumerate() {
+            let (name, value) = (line.name.as_bytes(), line.value);
+            // The length rules out most names before a character is compared.
+            match name.len() {
+                4 if is_same(name, b"Host") => seen.host.add(value),
+                6 if is_same(name, b"Origin") => seen.origin.add(value),
+                7 if is_same(name, b"Upgrade") => seen.upgrade |= has(value, b"websocket"),
+                10 if is_same(name, b"Connection") => seen.connection |= has(value, b"Upgrade"),
+                14 if is_same(name, b"Content-Length") => seen.body |= value != b"0",
+                17 if is_same(name, b"Sec-WebSocket-Key") => seen.key.add(value),
+                17 if is_same(name, b"Transfer-Encoding") => seen.body = true,
+                21 if is_same(name, b"Sec-WebSocket-Version") => seen.version.add(value),
+                22 if is_same(name, b"Sec-WebSocket-Protocol") => seen.protocols.add(at),
+                24 if is_same(name, b"Sec-WebSocket-Extensions") => seen.extensions.add(at),
+                _ => {}
+            }
+        }
+        seen
+    }
+}
+
+/// Whether the comma list `value` has `token`; case does not matter (§4.2.1).
+#[inline]
+fn has<const N: usize>(value: &[u8], token: &[u8; N]) -> bool {
+    is_same(value, token) || grammar::elements(value).any(|element| is_same(element, token))
+}
+
+/// Where the lines of a list are in the head, so that nothing looks for them again.
+#[derive(Default)]
+struct Span(Option<(usize, usize)>);
+
+impl Span {
+    fn add(&mut self, at: usize) {
+        let first = self.0.map_or(at, |(first, _)| first);
+        self.0 = Some((first, at));
+    }
+
+    fn fields<'h, 'b>(&self, request: &Request<'h, 'b>) -> Fields<'h, 'b> {
+        match self.0 {
+            Some((first, last)) => request.fields().between(first, last),
+            None => Fields::new(&[]),
+        }
+    }
+}
+
+/// A field that may come once.
+#[derive(Default)]
+enum Single<'b> {
+    #[default]
+    Missing,
+    Once(&'b [u8]),
+    Repeated,
+}
+
+impl<'b> Single<'b> {
+    fn add(&mut self, value: &'b [u8]) {
+        *self = match self {
+            Self::Missing => Self::Once(value),
+            Self::Once(_) | Self::Repeated => Self::Repeated,
+        };
+    }
+
+    fn once(self, repeated: BadRequest) -> Result<Option<&'b [u8]>, BadRequest> {
+        match self {
+            Self::Missing => Ok(None),
+            Self::Once(value) => Ok(Some(value)),
+            Self::Repeated => Err(repeated),
+        }
+    }
+}
+
+/// §4.2.1: the target names a resource, or is "an absolute HTTP/HTTPS URI containing the /resource
+/// name/". §3 allows no fragment.
+fn is_resource(request: &Request<'_, '_>) -> bool {
+    let target = request.target();
+    let is_absolute = || {
+        let scheme = target.split_once("://").map_or("", |(scheme, _)| scheme);
+        let known = ["http", "https", "ws", "wss"];
+        known.iter().any(|known| scheme.eq_ignore_ascii_case(known))
+            && request.host().is_some_and(grammar::is_authority)
+    };
+    grammar::is_target(target.as_bytes()) && (target.starts_with('/') || is_absolute())
+}
+
+/// RFC 6454 §7.1: an origin is ASCII without spaces. Two in one field could not be judged.
+fn graphic(value: &[u8]) -> Option<&str> {
+    if grammar::is_graphic(value) { core::str::from_utf8(value).ok() } else { None }
+}
+
+// §4.1: "The elements that comprise this value MUST be non-empty strings [...] not including
+// separator characters [...] and MUST all be unique strings."
+fn check_protocols<'b>(
+    offered: impl Iterator<Item = &'b [u8]> + Clone,
+) -> Result<(), BadRequest> {
+    let mut count = 0;
+    for protocol in offered.clone() {
+        if !grammar::is_token(protocol) {
+            return Err(BadRequest::Protocol);
+        }
+        if count == MAX_PROTOCOLS {
+            return Err(BadRequest::TooManyProtocols);
+        }
+        if offered.clone().take(count).any(|earlier| earlier == protocol) {
+            return Err(BadRequest::DuplicateProtocol);
+        }
+        count += 1;
+    }
+    if count == 0 { Err(BadRequest::Protocol) } else { Ok(()) }
+}
+
+/// §9.1: the list has at least one element, and each follows the grammar.
+fn check_extensions(fields: Fields<'_, '_>) -> Result<(), BadRequest> {
+    let mut offered = fields.extensions();
+    if offered.next().is_some_and(|first| first.is_ok()) && offered.all(|extension| extension.is_ok()) {
+        Ok(())
+    } else {
+        Err(BadRequest::Extensions)
+    }
+}

@@ -1,0 +1,155 @@
+//! The fields of a head: look-ups by name, comma lists over several lines, `Content-Length`.
+//!
+//! RFC 9110 §5. Layer 2: values are bytes here; what they mean is for the caller.
+
+use super::extension::{Extension, ExtensionError};
+use super::{Header, grammar};
+
+/// The fields of one head, borrowed.
+///
+/// Names are compared without regard to ASCII case. Values are bytes, not text, because RFC 9110
+/// §5.5 lets them hold any byte from 0x80: a look-up that gave text would have to hide such a
+/// field or to change it, and a check that cannot see a field is worse than none.
+///
+/// ```
+/// use dormouse::http::{Fields, Header};
+///
+/// let lines = [
+///     Header { name: "Accept", value: b"text/html, , text/plain" },
+///     Header { name: "accept", value: b"*/*" },
+/// ];
+/// let fields = Fields::new(&lines);
+/// assert_eq!(fields.get("ACCEPT"), Some(&b"text/html, , text/plain"[..]));
+/// assert_eq!(fields.tokens("accept").count(), 3);
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Fields<'h, 'b> {
+    lines: &'h [Header<'b>],
+}
+
+impl<'h, 'b> Fields<'h, 'b> {
+    /// A view of `lines`, in the order of the head.
+    pub fn new(lines: &'h [Header<'b>]) -> Self {
+        Self { lines }
+    }
+
+    /// Every field line, in the order of the head.
+    pub fn lines(&self) -> &'h [Header<'b>] {
+        self.lines
+    }
+
+    /// The same fields from the `first` line on, up to and with the `last`.
+    pub(crate) fn between(&self, first: usize, last: usize) -> Self {
+        Self { lines: self.lines.get(first..=last).unwrap_or_default() }
+    }
+
+    /// The value of the first line called `name`, without white space around it.
+    pub fn get(&self, name: &str) -> Option<&'b [u8]> {
+        self.all(name).next()
+    }
+
+    /// The values of every line called `name`, in the order of the head.
+    pub fn all<'n>(
+        &self,
+        name: &'n str,
+    ) -> impl Iterator<Item = &'b [u8]> + Clone + use<'h, 'b, 'n> {
+        // RFC 9110 §5.1: "Field names are case-insensitive". Most are written alike all the same.
+        let is_same = move |other: &str| other == name || other.eq_ignore_ascii_case(name);
+        self.lines.iter().filter(move |line| is_same(line.name)).map(|line| line.value)
+    }
+
+    /// The elements of the comma list that the lines called `name` make up together, without
+    /// white space around them and without the empty ones (RFC 9110 §5.6.1).
+    ///
+    /// They are not checked to be tokens. Not for fields whose elements may hold a quoted comma.
+    pub fn tokens<'n>(
+        &self,
+        name: &'n str,
+    ) -> impl Iterator<Item = &'b [u8]> + Clone + use<'h, 'b, 'n> {
+        self.all(name).flat_map(grammar::elements)
+    }
+
+    /// Whether the comma list `name` has `token`, without regard to ASCII case.
+    ///
+    /// An element counts as a whole: `not-upgrade` is not `upgrade`.
+    pub fn has_token(&self, name: &str, token: &str) -> bool {
+        self.tokens(name).any(|element| element.eq_ignore_ascii_case(token.as_bytes()))
+    }
+
+    /// The elements of `Sec-WebSocket-Extensions`, over all its lines, in the sender's order of
+    /// preference (RFC 6455 §9.1).
+    ///
+    /// # Errors
+    ///
+    /// An element that does not follow the grammar is an [`ExtensionError`]; the iterator goes on
+    /// with the next one.
+    pub fn extensions(
+        &self,
+    ) -> impl Iterator<Item = Result<Extension<'b>, ExtensionError>> + Clone + use<'h, 'b> {
+        self.tokens("Sec-WebSocket-Extensions").map(Extension::parse)
+    }
+
+    /// How many bytes of body the head announces with `Content-Length`.
+    ///
+    /// `None` if it does not say so, if it says something that is not a number or two different
+    /// ones, or if a `Transfer-Encoding` overrides it (RFC 9112 §6.3).
+    pub fn content_length(&self) -> Option<u64> {
+        if self.get("Transfer-Encoding").is_some() {
+            return None;
+        }
+        let mut lengths = self.tokens("Content-Length").map(parse_decimal);
+        let length = lengths.next()??;
+        lengths.all(|other| other == Some(length)).then_some(length)
+    }
+}
+
+/// `1*DIGIT` that fits.
+fn parse_decimal(digits: &[u8]) -> Option<u64> {
+    if digits.is_empty() {
+        return None;
+    }
+    digits.iter().try_fold(0u64, |number, digit| {
+        let digit = digit.is_ascii_digit().then(|| u64::from(digit - b'0'))?;
+        number.checked_mul(10)?.checked_add(digit)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn content_length(lines: &[(&'static str, &'static str)]) -> Option<u64> {
+        let mut headers = [super::super::EMPTY_HEADER; 4];
+        for (header, (name, value)) in headers.iter_mut().zip(lines) {
+            *header = Header { name, value: value.as_bytes() };
+        }
+        Fields::new(&headers).content_length()
+    }
+
+    #[test]
+    fn rfc9112_6_3_content_length() {
+        assert_eq!(content_length(&[]), None);
+        assert_eq!(content_length(&[("content-length", "0")]), Some(0));
+        assert_eq!(content_length(&[("Content-Length", "42"), ("Content-Length", "42")]), Some(42));
+        assert_eq!(content_length(&[("Content-Length", "42, 42")]), Some(42));
+        assert_eq!(content_length(&[("Content-Length", "42"), ("Content-Length", "43")]), None);
+        assert_eq!(content_length(&[("Content-Length", "18446744073709551615")]), Some(u64::MAX));
+        for bad in ["18446744073709551616", "-1", "+1", "1a", "0x1", "", "1 1"] {
+            assert_eq!(content_length(&[("Content-Length", bad)]), None, "{bad}");
+        }
+        let chunked = [("Content-Length", "42"), ("Transfer-Encoding", "chunked")];
+        assert_eq!(content_length(&chunked), None);
+    }
+
+    #[test]
+    fn a_list_may_span_lines() {
+        let lines = [
+            Header { name: "Connection", value: b"keep-alive" },
+            Header { name: "Other", value: b"Upgrade" },
+            Header { name: "CONNECTION", value: b" , not-upgrade,UPGRADE" },
+        ];
+        assert!(Fields::new(&lines).has_token("connection", "upgrade"));
+        assert!(!Fields::new(&lines[..2]).has_token("connection", "upgrade"));
+        assert!(!Fields::new(&lines).has_token("connection", "keep"));
+    }
+}
