@@ -28,7 +28,7 @@
 //! ```
 
 use super::draft::{Draft, check_fields};
-use super::{AcceptKey, Key};
+use super::{AcceptKey, Key, encode};
 use crate::http::{Extension, FieldError, Fields, HeadError, Response, Version, grammar};
 use crate::outbox::{Outbox, SendError};
 
@@ -151,7 +151,7 @@ impl<'a> Connect<'a> {
     /// [`ConnectError`]: what was set is not valid, or `out` has no room. Nothing is queued then.
     pub fn write(&self, nonce: [u8; 16], out: &mut Outbox) -> Result<Handshake<'a>, ConnectError> {
         self.check()?;
-        let key = Key::from_nonce(nonce);
+        let key = encode(&nonce);
         let mut draft = Draft::new();
         for part in ["GET ", self.target, " HTTP/1.1\r\n"] {
             draft.push(part.as_bytes());
@@ -159,7 +159,7 @@ impl<'a> Connect<'a> {
         draft.field("Host", self.host);
         draft.field("Upgrade", "websocket");
         draft.field("Connection", "Upgrade");
-        for part in [b"Sec-WebSocket-Key: ", key.as_bytes(), b"\r\n"] {
+        for part in [&b"Sec-WebSocket-Key: "[..], &key, b"\r\n"] {
             draft.push(part);
         }
         draft.field("Sec-WebSocket-Version", "13");
@@ -182,7 +182,7 @@ impl<'a> Connect<'a> {
         draft.push(b"\r\n");
         out.push(draft.as_bytes())?;
         let (protocols, extensions) = (self.protocols, self.extensions);
-        Ok(Handshake { accept: key.accept(), protocols, extensions })
+        Ok(Handshake { accept: Key(&key).accept(), protocols, extensions })
     }
 
     fn check(&self) -> Result<(), ConnectError> {

@@ -23,35 +23,27 @@ const ACCEPT_GUID: &[u8; 36] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
 /// §4.1: the nonce of the client, 16 bytes in base64, as it goes over the wire.
 #[derive(Clone, Copy, Debug)]
-struct Key([u8; 24]);
+struct Key<'b>(&'b [u8; 24]);
 
-impl Key {
-    fn from_nonce(nonce: [u8; 16]) -> Self {
-        Self(encode(&nonce))
-    }
-
+impl<'b> Key<'b> {
     /// `None` unless `value` is the base64 of 16 bytes in its one canonical form: 22 characters of
     /// the alphabet, the last of which carries two bits and no more, and the padding.
     ///
     /// Nobody needs the 16 bytes, so they are not decoded.
-    fn parse(value: &[u8]) -> Option<Self> {
-        let key: [u8; 24] = value.try_into().ok()?;
-        let [digits @ .., last, b'=', b'='] = &key else { return None };
-        let is_digit = |digit: u8| digit.is_ascii_alphanumeric() | (digit == b'+') | (digit == b'/');
+    fn parse(value: &'b [u8]) -> Option<Self> {
+        let key: &[u8; 24] = value.try_into().ok()?;
+        let [digits @ .., last, b'=', b'='] = key else { return None };
+        let is_digit = |digit: u8| digit.is_ascii_alphanumeric() | matches!(digit, b'+' | b'/');
         let all_digits = digits.iter().fold(true, |all, &digit| all & is_digit(digit));
         (all_digits && matches!(last, b'A' | b'Q' | b'g' | b'w')).then_some(Self(key))
     }
 
-    fn as_bytes(&self) -> &[u8] {
-        &self.0
-    }
-
-    // §4.2.2 5.4: "concatenating /key/ [...] with the string "258EAFA5-...", taking the SHA-1 hash
-    // of this concatenated value to obtain a 20-byte value and base64-encoding"
-    fn accept(&self) -> AcceptKey {
+    // §4.2.2: "concatenating /key/ [...] with the string "258EAFA5-...", taking the SHA-1 hash of
+    // this concatenated value to obtain a 20-byte value and base64-encoding"
+    fn accept(self) -> AcceptKey {
         let mut message = [0; 24 + ACCEPT_GUID.len()];
         let (key, guid) = message.split_at_mut(24);
-        key.copy_from_slice(&self.0);
+        key.copy_from_slice(self.0);
         guid.copy_from_slice(ACCEPT_GUID);
         AcceptKey(encode(&Sha1::digest(message)))
     }
@@ -85,8 +77,9 @@ mod tests {
 
     #[test]
     fn s1_3_the_sample_of_the_rfc() {
-        let key = Key::from_nonce(*b"the sample nonce");
-        assert_eq!(key.as_bytes(), b"dGhlIHNhbXBsZSBub25jZQ==");
+        let text = encode(b"the sample nonce");
+        assert_eq!(&text, b"dGhlIHNhbXBsZSBub25jZQ==");
+        let key = Key::parse(&text).expect("a key");
         assert_eq!(key.accept().as_str(), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
     }
 

@@ -116,7 +116,8 @@ mod tests {
             Some(value) => [name, "=", &value].concat(),
             None => name.into(),
         };
-        Extension::parse(element.as_bytes()).map(|extension| extension.params().map(written).collect())
+        Extension::parse(element.as_bytes())
+            .map(|extension| extension.params().map(written).collect())
     }
 
     #[test]

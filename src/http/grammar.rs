@@ -25,11 +25,13 @@ const fn alphanumeric_and(marks: &[u8]) -> [bool; 256] {
 }
 
 /// Whether `byte` may stand in a token (RFC 9110 §5.6.2).
+#[inline]
 pub(crate) fn is_tchar(byte: u8) -> bool {
     TCHAR[usize::from(byte)]
 }
 
 /// Whether `bytes` are a token: at least one `tchar` and nothing else.
+#[inline]
 pub(crate) fn is_token(bytes: &[u8]) -> bool {
     !bytes.is_empty() && bytes.iter().all(|&byte| is_tchar(byte))
 }
@@ -90,6 +92,7 @@ pub(crate) fn is_authority(bytes: &[u8]) -> bool {
 }
 
 /// `bytes` without spaces and tabs at both ends (RFC 9110 §5.6.3, `OWS`).
+#[inline]
 pub(crate) fn trim(mut bytes: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] = bytes {
         bytes = rest;
@@ -103,6 +106,7 @@ pub(crate) fn trim(mut bytes: &[u8]) -> &[u8] {
 /// The elements of a comma list, trimmed.
 ///
 /// RFC 9110 §5.6.1.2: "A recipient MUST parse and ignore a reasonable number of empty list elements"
+#[inline]
 pub(crate) fn elements(value: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
     value.split(|&byte| byte == b',').map(trim).filter(|element| !element.is_empty())
 }

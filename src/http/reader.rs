@@ -158,7 +158,7 @@ fn find_end(before: [u8; 2], bytes: &[u8]) -> Result<Option<usize>, HeadError> {
         return Ok(Some(len));
     }
     // Wide steps up to the window that holds a mark, narrow ones inside it, single ones at last.
-    let mut passed = pass::<32>(bytes);
+    let mut passed = pass::<64>(bytes);
     passed += pass::<8>(bytes.get(passed..).unwrap_or_default());
     match bytes.get(passed..).and_then(|rest| rest.split_first_chunk::<2>()) {
         Some((&before, rest)) => {

@@ -186,15 +186,7 @@ impl Outbox {
             let result = match queue.as_one_slice() {
                 Some([]) => break,
                 Some(bytes) => sink.write(bytes),
-                None => {
-                    let mut slices = [IoSlice::new(&[]); SLICES_PER_WRITE];
-                    let mut count = 0;
-                    for (place, slice) in slices.iter_mut().zip(self.slices()) {
-                        *place = IoSlice::new(slice);
-                        count += 1;
-                    }
-                    sink.write_vectored(slices.get(..count).unwrap_or_default())
-                }
+                None => write_vectored(self.slices(), sink),
             };
             match result {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
@@ -259,6 +251,19 @@ impl Outbox {
             queue => *queue = None,
         }
     }
+}
+
+/// One vectored write of the first slices.
+#[cfg(feature = "std")]
+#[inline(never)]
+fn write_vectored(slices: Slices<'_>, sink: &mut impl io::Write) -> io::Result<usize> {
+    let mut buffers = [IoSlice::new(&[]); SLICES_PER_WRITE];
+    let mut count = 0;
+    for (buffer, slice) in buffers.iter_mut().zip(slices) {
+        *buffer = IoSlice::new(slice);
+        count += 1;
+    }
+    sink.write_vectored(buffers.get(..count).unwrap_or_default())
 }
 
 impl fmt::Debug for Outbox {

@@ -86,6 +86,7 @@ impl Queue {
     }
 
     /// All that waits as one slice, if it is one.
+    #[cfg(feature = "std")]
     #[inline]
     pub(super) fn as_one_slice(&self) -> Option<&[u8]> {
         let own = self.own.get(self.written..).unwrap_or_default();

@@ -59,17 +59,20 @@ impl<'a> Accept<'a> {
     }
 
     /// The subprotocol that both will speak; `None` to agree on none.
+    #[inline]
     pub fn protocol(self, protocol: Option<&'a str>) -> Self {
         Self { protocol, ..self }
     }
 
     /// The extensions that both will use, as the value of `Sec-WebSocket-Extensions`; `None` to
     /// agree on none.
+    #[inline]
     pub fn extensions(self, extensions: Option<&'a str>) -> Self {
         Self { extensions, ..self }
     }
 
     /// Further fields, such as `Set-Cookie`, as names and values.
+    #[inline]
     pub fn headers(self, headers: &'a [(&'a str, &'a str)]) -> Self {
         Self { headers, ..self }
     }

@@ -23,7 +23,7 @@ const USUAL_EXTENSIONS: [&[u8]; 2] =
 #[derive(Clone, Copy, Debug)]
 pub struct Upgrade<'h, 'b> {
     request: Request<'h, 'b>,
-    key: Key,
+    key: Key<'b>,
     origin: Option<&'b str>,
     /// The lines from the first to the last that offer subprotocols.
     protocols: Fields<'h, 'b>,
@@ -203,27 +203,19 @@ impl Span {
 
 /// A field that may come once.
 #[derive(Default)]
-enum Single<'b> {
-    #[default]
-    Missing,
-    Once(&'b [u8]),
-    Repeated,
+struct Single<'b> {
+    value: Option<&'b [u8]>,
+    is_repeated: bool,
 }
 
 impl<'b> Single<'b> {
     fn add(&mut self, value: &'b [u8]) {
-        *self = match self {
-            Self::Missing => Self::Once(value),
-            Self::Once(_) | Self::Repeated => Self::Repeated,
-        };
+        self.is_repeated |= self.value.is_some();
+        self.value = Some(value);
     }
 
     fn once(self, repeated: BadRequest) -> Result<Option<&'b [u8]>, BadRequest> {
-        match self {
-            Self::Missing => Ok(None),
-            Self::Once(value) => Ok(Some(value)),
-            Self::Repeated => Err(repeated),
-        }
+        if self.is_repeated { Err(repeated) } else { Ok(self.value) }
     }
 }
 
@@ -247,9 +239,7 @@ fn graphic(value: &[u8]) -> Option<&str> {
 
 // §4.1: "The elements that comprise this value MUST be non-empty strings [...] not including
 // separator characters [...] and MUST all be unique strings."
-fn check_protocols<'b>(
-    offered: impl Iterator<Item = &'b [u8]> + Clone,
-) -> Result<(), BadRequest> {
+fn check_protocols<'b>(offered: impl Iterator<Item = &'b [u8]> + Clone) -> Result<(), BadRequest> {
     let mut count = 0;
     for protocol in offered.clone() {
         if !grammar::is_token(protocol) {
@@ -269,7 +259,9 @@ fn check_protocols<'b>(
 /// §9.1: the list has at least one element, and each follows the grammar.
 fn check_extensions(fields: Fields<'_, '_>) -> Result<(), BadRequest> {
     let mut offered = fields.extensions();
-    if offered.next().is_some_and(|first| first.is_ok()) && offered.all(|extension| extension.is_ok()) {
+    if offered.next().is_some_and(|first| first.is_ok())
+        && offered.all(|extension| extension.is_ok())
+    {
         Ok(())
     } else {
         Err(BadRequest::Extensions)

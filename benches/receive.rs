@@ -1,0 +1,119 @@
+//! Receiving one whole message as a server: `WebSocket::next` against the work nobody can avoid.
+//!
+//! The floor is XOR in place of the same payload, and for text also its UTF-8 validation. A binary
+//! payload is masked and unmasked in turn, as XOR does; text is masked with a key of zeros, so that
+//! it stays text. The work is the same for any key.
+
+mod support;
+
+use std::hint::black_box;
+
+use criterion::{BenchmarkId, Criterion, Throughput};
+use dormouse::wire::Opcode;
+use dormouse::{Event, Input, Limits, Outbox, WebSocket};
+
+const SIZES: [usize; 7] = [0, 16, 125, 1024, 16 * 1024, 64 * 1024, 1024 * 1024];
+/// How many buffers are received into in turn.
+const BUFFERS: usize = 16;
+
+fn main() {
+    support::main(&[binary, ascii, multi_byte]);
+}
+
+fn binary(criterion: &mut Criterion) {
+    let payload = |len| (0..len).map(|i| (i * 31) as u8).collect();
+    receive(criterion, "receive_binary", Opcode::Binary, [0x37, 0xfa, 0x21, 0x3d], payload);
+}
+
+fn ascii(criterion: &mut Criterion) {
+    let payload = |len| b"a mouse asleep, ".iter().copied().cycle().take(len).collect();
+    receive(criterion, "receive_ascii", Opcode::Text, [0; 4], payload);
+}
+
+fn multi_byte(criterion: &mut Criterion) {
+    let payload = |len: usize| {
+        let mut text: Vec<u8> =
+            "соня спит зимой, ヤマネは冬眠する ".bytes().cycle().take(len).collect();
+        while std::str::from_utf8(&text).is_err() {
+            text.pop();
+        }
+        text.resize(len, b'.');
+        text
+    };
+    receive(criterion, "receive_multi_byte", Opcode::Text, [0; 4], payload);
+}
+
+fn receive(
+    criterion: &mut Criterion,
+    group: &str,
+    opcode: Opcode,
+    key: [u8; 4],
+    payload: impl Fn(usize) -> Vec<u8>,
+) {
+    let limits = Limits::default();
+    let mut group = criterion.benchmark_group(group);
+    for size in SIZES {
+        let payload = payload(size);
+        group.throughput(Throughput::Bytes(size as u64));
+
+        // Each round takes the next of several buffers, as reads do: a buffer that was stored to a
+        // moment ago would measure the processor's store buffer instead.
+        let mut payloads = vec![payload.clone(); BUFFERS];
+        group.bench_function(BenchmarkId::new(support::FLOOR, size), |bencher| {
+            let mut round = 0;
+            bencher.iter(|| {
+                round += 1;
+                let bytes = black_box(&mut payloads[round % BUFFERS]);
+                xor_in_place(bytes, black_box(key));
+                if opcode == Opcode::Text {
+                    simdutf8::basic::from_utf8(bytes).map(str::len).unwrap_or(0)
+                } else {
+                    bytes.len()
+                }
+            });
+        });
+
+        let mut frames = vec![support::masked_frame(opcode, &payload, key); BUFFERS];
+        let (mut ws, mut out) = (WebSocket::server(&limits), Outbox::new(&limits));
+        let mut first = frames[0].clone();
+        let event = ws.next(&mut Input::new(&mut first), &mut out).map(|event| {
+            event.is_some_and(|event| match event {
+                Event::Text(text) => text.as_bytes() == payload,
+                Event::Binary(bytes) => *bytes == *payload,
+                _ => false,
+            })
+        });
+        assert_eq!(event, Ok(true), "the message arrives");
+        group.bench_function(BenchmarkId::new("dormouse", size), |bencher| {
+            let mut round = 0;
+            bencher.iter(|| {
+                round += 1;
+                let mut input = Input::new(black_box(&mut frames[round % BUFFERS]));
+                let mut received = 0;
+                while let Ok(Some(event)) = ws.next(&mut input, &mut out) {
+                    match black_box(event) {
+                        Event::Text(text) => received += text.len(),
+                        Event::Binary(bytes) => received += bytes.len(),
+                        _ => {}
+                    }
+                }
+                received
+            });
+        });
+        assert!(!ws.is_closed(), "every round was a valid message");
+    }
+    group.finish();
+}
+
+/// The plainest loop that compilers turn into vector code.
+fn xor_in_place(bytes: &mut [u8], key: [u8; 4]) {
+    let word = u64::from_ne_bytes([key[0], key[1], key[2], key[3], key[0], key[1], key[2], key[3]]);
+    let mut words = bytes.chunks_exact_mut(8);
+    for chunk in &mut words {
+        let mixed = u64::from_ne_bytes(chunk.try_into().unwrap_or_default()) ^ word;
+        chunk.copy_from_slice(&mixed.to_ne_bytes());
+    }
+    for (byte, key) in words.into_remainder().iter_mut().zip(key) {
+        *byte ^= key;
+    }
+}
