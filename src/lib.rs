@@ -164,3 +164,8 @@ pub use outbox::{Outbox, Prepared, SendError, Slices};
 pub use role::{Client, Role, Server};
 pub use websocket::{AbnormalClosure, Event, Violation, WebSocket};
 pub use wire::close::{CloseCode, CloseError, CloseFrame};
+
+/// The samples of the README compile.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

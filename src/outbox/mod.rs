@@ -57,7 +57,7 @@ const SLICES_PER_WRITE: usize = 64;
 /// ```
 ///
 /// It never holds more than its limit ([`Limits::outbox`]), but for one pong of at most 131 bytes, one
-/// Close of as much, and what `append` moves in; its buffer is at most twice as large.
+/// Close of as much, and what `append` moves in; its heap is at most twice as large.
 pub struct Outbox {
     queue: Option<Box<Queue>>,
     limit: u32,
@@ -95,7 +95,8 @@ impl Outbox {
         Self::keeping(limits, 0)
     }
 
-    /// An outbox for one thread, which keeps up to `keep` bytes of its memory when drained.
+    /// An outbox for one thread, which keeps up to `keep` bytes for own frames, and as much for the
+    /// list of shared ones, when it is drained.
     pub const fn keeping(limits: &Limits, keep: u32) -> Self {
         Self { queue: None, limit: limits.outbox, keep }
     }
@@ -218,7 +219,8 @@ impl Outbox {
     /// Queues one frame that is shared with other connections.
     #[inline]
     pub(crate) fn push_prepared(&mut self, frame: &Prepared) -> Result<(), SendError> {
-        self.queue_with_room(frame.as_bytes().len())?.push_prepared(frame.clone());
+        let limit = self.limit as usize;
+        self.queue_with_room(frame.as_bytes().len())?.push_prepared(frame, limit);
         Ok(())
     }
 

@@ -14,6 +14,10 @@ use crate::wire::{FrameHeader, MAX_CONTROL_PAYLOAD, MAX_HEADER_LEN, mask};
 /// A buffer is not worth shrinking for fewer bytes than this.
 const MIN_GIVEN_BACK: usize = 1024;
 
+/// A shared frame below this many bytes is copied: that costs less than its handle does, in time and
+/// in memory, and it goes out in one slice with its neighbours.
+const MIN_SHARED: usize = 128;
+
 #[derive(Default)]
 pub(super) struct Queue {
     /// The connection's own bytes, of which the first `written` are gone.
@@ -69,9 +73,17 @@ impl Queue {
         push_frame(&mut self.own, header, payload);
     }
 
-    pub(super) fn push_prepared(&mut self, frame: Prepared) {
-        self.shared_len += frame.as_bytes().len();
-        self.inserts.push_back(Insert { at: self.own.len(), what: Inserted::Shared(frame) });
+    #[inline]
+    pub(super) fn push_prepared(&mut self, frame: &Prepared, limit: usize) {
+        let bytes = frame.as_bytes();
+        if bytes.len() < MIN_SHARED {
+            self.reserve(bytes.len(), limit);
+            self.own.extend_from_slice(bytes);
+        } else {
+            self.shared_len += bytes.len();
+            let what = Inserted::Shared(frame.clone());
+            self.inserts.push_back(Insert { at: self.own.len(), what });
+        }
     }
 
     pub(super) fn push_pong(&mut self, header: FrameHeader, payload: &[u8]) {
@@ -120,6 +132,10 @@ impl Queue {
         if self.own.capacity() / 4 > waiting + MIN_GIVEN_BACK {
             self.compact();
             self.own.shrink_to(2 * waiting);
+        }
+        let inserts = self.inserts.len();
+        if self.inserts.capacity() / 4 > inserts + MIN_GIVEN_BACK / size_of::<Insert>() {
+            self.inserts.shrink_to(2 * inserts);
         }
     }
 
@@ -173,7 +189,7 @@ impl Queue {
         self.shared_len += other.shared_len;
     }
 
-    /// Empties the queue, keeping buffers of up to `keep` bytes in all.
+    /// Empties the queue, keeping up to `keep` bytes of each buffer.
     #[inline]
     pub(super) fn clear(&mut self, keep: usize) {
         self.own.clear();
@@ -183,6 +199,9 @@ impl Queue {
         self.pong.clear();
         if self.own.capacity() > keep {
             self.own.shrink_to(keep);
+        }
+        if self.inserts.capacity() * size_of::<Insert>() > keep {
+            self.inserts.shrink_to(keep / size_of::<Insert>());
         }
     }
 

@@ -97,7 +97,7 @@ impl WebSocket<Server> {
         Self::new(limits, Server)
     }
 
-    /// Sends a message that was encoded before; nothing of it is copied.
+    /// Sends a message that was encoded before (see [`Prepared`]).
     ///
     /// # Errors
     ///
