@@ -200,7 +200,7 @@ impl<'a> Connect<'a> {
         });
         require(are_protocols, ConnectError::Protocols)?;
         if let Some(extensions) = self.extensions {
-            let mut offered = grammar::elements(extensions.as_bytes()).map(Extension::parse);
+            let mut offered = grammar::Elements::of(extensions.as_bytes()).map(Extension::parse);
             let are_extensions = offered.next().is_some_and(|first| first.is_ok())
                 && offered.all(|extension| extension.is_ok());
             require(are_extensions, ConnectError::Extensions)?;
@@ -287,7 +287,7 @@ impl Handshake<'_> {
         require(chosen.peek().is_some(), ConnectError::MalformedExtensions)?;
         for extension in chosen {
             let extension = extension.map_err(|_| ConnectError::MalformedExtensions)?;
-            let offered = grammar::elements(self.extensions.unwrap_or_default().as_bytes());
+            let offered = grammar::Elements::of(self.extensions.unwrap_or_default().as_bytes());
             let mut offered = offered.filter_map(|offer| Extension::parse(offer).ok());
             let is_offered = offered.any(|offer| offer.name() == extension.name());
             require(is_offered, ConnectError::ExtensionNotOffered)?;

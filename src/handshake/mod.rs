@@ -51,9 +51,12 @@ impl<'b> Key<'b> {
 
 /// §4.2.2: the answer to a [`Key`], the value of `Sec-WebSocket-Accept`.
 #[derive(Clone, Copy, Debug)]
-struct AcceptKey([u8; 28]);
+struct AcceptKey([u8; AcceptKey::LEN]);
 
 impl AcceptKey {
+    /// 20 bytes of SHA-1 in base64.
+    const LEN: usize = 28;
+
     fn as_bytes(&self) -> &[u8] {
         &self.0
     }

@@ -2,8 +2,9 @@
 //!
 //! RFC 9110 §5. Layer 2: values are bytes here; what they mean is for the caller.
 
+use super::Header;
 use super::extension::{Extension, ExtensionError};
-use super::{Header, grammar};
+use super::grammar::Elements;
 
 /// The fields of one head, borrowed.
 ///
@@ -66,7 +67,7 @@ impl<'h, 'b> Fields<'h, 'b> {
         &self,
         name: &'n str,
     ) -> impl Iterator<Item = &'b [u8]> + Clone + use<'h, 'b, 'n> {
-        self.all(name).flat_map(grammar::elements)
+        Tokens { line: Elements::of(&[]), lines: self.all(name) }
     }
 
     /// Whether the comma list `name` has `token`, without regard to ASCII case.
@@ -100,6 +101,27 @@ impl<'h, 'b> Fields<'h, 'b> {
         let mut lengths = self.tokens("Content-Length").map(parse_decimal);
         let length = lengths.next()??;
         lengths.all(|other| other == Some(length)).then_some(length)
+    }
+}
+
+/// The elements of a list that is spread over `lines`.
+#[derive(Clone)]
+struct Tokens<'b, I> {
+    line: Elements<'b>,
+    lines: I,
+}
+
+impl<'b, I: Iterator<Item = &'b [u8]>> Iterator for Tokens<'b, I> {
+    type Item = &'b [u8];
+
+    #[inline]
+    fn next(&mut self) -> Option<&'b [u8]> {
+        loop {
+            if let Some(element) = self.line.next() {
+                return Some(element);
+            }
+            self.line = Elements::of(self.lines.next()?);
+        }
     }
 }
 

@@ -3,37 +3,67 @@
 //! RFC 9110 §5.5 (field values) and §5.6.2 (tokens), RFC 3986 §3.2 (hosts), RFC 9112 §3.2
 //! (targets). Pure functions on slices.
 
+/// A set of characters, as one bit in [`CLASSES`].
+type Class = u8;
+
 /// RFC 9110 §5.6.2: `tchar`, the characters of a token.
-static TCHAR: [bool; 256] = alphanumeric_and(b"!#$%&'*+-.^_`|~");
-
+const TCHAR: Class = 1;
 /// RFC 3986 §3.2.2: the characters of a `reg-name`.
-static NAME: [bool; 256] = alphanumeric_and(b"-._~!$&'()*+,;=%");
+const NAME: Class = 2;
+/// Printable ASCII without the space.
+const GRAPHIC: Class = 4;
+/// The same without `#`, which begins a fragment.
+const TARGET: Class = 8;
+/// RFC 9110 §5.5: what a field value may hold when it is written.
+const VALUE: Class = 16;
+const DIGIT: Class = 32;
 
-const fn alphanumeric_and(marks: &[u8]) -> [bool; 256] {
-    let mut table = [false; 256];
+/// The classes of every byte.
+static CLASSES: [Class; 256] = {
+    let mut classes = [0; 256];
     let mut byte = 0;
-    while byte < table.len() {
-        table[byte] = (byte as u8).is_ascii_alphanumeric();
+    while byte < classes.len() {
+        let is_control = byte < 0x20 || byte == 0x7f;
+        let is_graphic = (byte as u8).is_ascii_graphic();
+        let is_digit = (byte as u8).is_ascii_digit();
+        if (byte as u8).is_ascii_alphanumeric() {
+            classes[byte] |= TCHAR | NAME;
+        }
+        classes[byte] |= if is_graphic { GRAPHIC } else { 0 };
+        classes[byte] |= if is_graphic && byte != b'#' as usize { TARGET } else { 0 };
+        classes[byte] |= if !is_control || byte == b'\t' as usize { VALUE } else { 0 };
+        classes[byte] |= if is_digit { DIGIT } else { 0 };
         byte += 1;
     }
+    classes = add(classes, TCHAR, b"!#$%&'*+-.^_`|~");
+    add(classes, NAME, b"-._~!$&'()*+,;=%")
+};
+
+const fn add(mut classes: [Class; 256], class: Class, marks: &[u8]) -> [Class; 256] {
     let mut at = 0;
     while at < marks.len() {
-        table[marks[at] as usize] = true;
+        classes[marks[at] as usize] |= class;
         at += 1;
     }
-    table
+    classes
+}
+
+/// Whether every byte is of `class`. Without early exit: these values are short and mostly right.
+#[inline]
+fn all(bytes: &[u8], class: Class) -> bool {
+    bytes.iter().fold(class, |common, &byte| common & CLASSES[usize::from(byte)]) != 0
 }
 
 /// Whether `byte` may stand in a token (RFC 9110 §5.6.2).
 #[inline]
 pub(crate) fn is_tchar(byte: u8) -> bool {
-    TCHAR[usize::from(byte)]
+    CLASSES[usize::from(byte)] & TCHAR != 0
 }
 
 /// Whether `bytes` are a token: at least one `tchar` and nothing else.
 #[inline]
 pub(crate) fn is_token(bytes: &[u8]) -> bool {
-    !bytes.is_empty() && bytes.iter().all(|&byte| is_tchar(byte))
+    !bytes.is_empty() && all(bytes, TCHAR)
 }
 
 /// `bytes` as text if they are a token.
@@ -44,20 +74,19 @@ pub(crate) fn token(bytes: &[u8]) -> Option<&str> {
 /// Whether `bytes` may be written as a field value: no control characters but HTAB. CR and LF are
 /// control characters, so nothing that passes can end the line that it stands on.
 pub(crate) fn is_field_value(bytes: &[u8]) -> bool {
-    bytes.iter().all(|&byte| byte == b'\t' || (byte >= b' ' && byte != 0x7f))
+    all(bytes, VALUE)
 }
 
 /// Whether `bytes` are printable ASCII without spaces, and not empty.
-///
-/// Without early exit, so that it compiles to vector instructions.
+#[inline]
 pub(crate) fn is_graphic(bytes: &[u8]) -> bool {
-    !bytes.is_empty() && bytes.iter().fold(true, |all, byte| all & byte.is_ascii_graphic())
+    !bytes.is_empty() && all(bytes, GRAPHIC)
 }
 
 /// Whether `bytes` may be a request target: printable ASCII without spaces and without a fragment.
+#[inline]
 pub(crate) fn is_target(bytes: &[u8]) -> bool {
-    let is_valid = |byte: &u8| byte.is_ascii_graphic() & (*byte != b'#');
-    !bytes.is_empty() && bytes.iter().fold(true, |all, byte| all & is_valid(byte))
+    !bytes.is_empty() && all(bytes, TARGET)
 }
 
 /// Whether `name` is `other` (RFC 9110 §5.1: "Field names are case-insensitive").
@@ -75,20 +104,23 @@ pub(crate) fn is_same<const N: usize>(name: &[u8], other: &[u8; N]) -> bool {
 ///
 /// An empty host is refused: RFC 9110 §4.2.1 makes a URI with one invalid.
 pub(crate) fn is_authority(bytes: &[u8]) -> bool {
-    let (host_is_valid, after) = if let Some(literal) = bytes.strip_prefix(b"[") {
-        let (address, after) = split_at_byte(literal, b']');
-        let valid = |&byte: &u8| byte.is_ascii_alphanumeric() || b":.-_~%".contains(&byte);
-        (!address.is_empty() && address.iter().all(valid), after.unwrap_or(b"!"))
-    } else {
-        let end = bytes.iter().position(|&byte| !NAME[usize::from(byte)]).unwrap_or(bytes.len());
-        (end > 0, bytes.get(end..).unwrap_or_default())
+    let (host_is_valid, port) = match bytes.strip_prefix(b"[") {
+        Some(literal) => {
+            let (address, after) = split_at_byte(literal, b']');
+            let valid = |&byte: &u8| byte.is_ascii_alphanumeric() || b":.-_~%".contains(&byte);
+            let port = match after {
+                Some([]) => Some(&[][..]),
+                Some([b':', port @ ..]) => Some(port),
+                _ => None,
+            };
+            (!address.is_empty() && address.iter().all(valid), port)
+        }
+        None => {
+            let (host, port) = split_at_byte(bytes, b':');
+            (!host.is_empty() && all(host, NAME), Some(port.unwrap_or_default()))
+        }
     };
-    let port_is_valid = match after {
-        [] => true,
-        [b':', port @ ..] => port.iter().all(u8::is_ascii_digit),
-        _ => false,
-    };
-    host_is_valid && port_is_valid
+    host_is_valid && port.is_some_and(|port| all(port, DIGIT))
 }
 
 /// `bytes` without spaces and tabs at both ends (RFC 9110 §5.6.3, `OWS`).
@@ -106,15 +138,43 @@ pub(crate) fn trim(mut bytes: &[u8]) -> &[u8] {
 /// The elements of a comma list, trimmed.
 ///
 /// RFC 9110 §5.6.1.2: "A recipient MUST parse and ignore a reasonable number of empty list elements"
-#[inline]
-pub(crate) fn elements(value: &[u8]) -> impl Iterator<Item = &[u8]> + Clone {
-    value.split(|&byte| byte == b',').map(trim).filter(|element| !element.is_empty())
+#[derive(Clone, Debug)]
+pub(crate) struct Elements<'b> {
+    rest: &'b [u8],
+}
+
+impl<'b> Elements<'b> {
+    #[inline]
+    pub(crate) fn of(value: &'b [u8]) -> Self {
+        Self { rest: value }
+    }
+}
+
+impl<'b> Iterator for Elements<'b> {
+    type Item = &'b [u8];
+
+    #[inline]
+    fn next(&mut self) -> Option<&'b [u8]> {
+        while !self.rest.is_empty() {
+            let (element, rest) = split_at_byte(self.rest, b',');
+            self.rest = rest.unwrap_or_default();
+            let element = trim(element);
+            if !element.is_empty() {
+                return Some(element);
+            }
+        }
+        None
+    }
 }
 
 /// `bytes` before the first `separator`, and those after it if there is one.
+#[inline]
 pub(crate) fn split_at_byte(bytes: &[u8], separator: u8) -> (&[u8], Option<&[u8]>) {
-    let mut parts = bytes.splitn(2, |&byte| byte == separator);
-    (parts.next().unwrap_or_default(), parts.next())
+    let Some(at) = bytes.iter().position(|&byte| byte == separator) else { return (bytes, None) };
+    match bytes.split_at_checked(at) {
+        Some((before, [_, after @ ..])) => (before, Some(after)),
+        _ => (bytes, None),
+    }
 }
 
 #[cfg(test)]
@@ -156,7 +216,7 @@ mod tests {
     #[test]
     fn rfc9110_5_6_1_empty_elements_are_ignored() {
         let found: [&[u8]; 3] = [b"a", b"b c", b"d"];
-        assert!(elements(b" ,a ,, \tb c\t,d,").eq(found));
-        assert_eq!(elements(b" , ,\t").count(), 0);
+        assert!(Elements::of(b" ,a ,, \tb c\t,d,").eq(found));
+        assert_eq!(Elements::of(b" , ,\t").count(), 0);
     }
 }

@@ -159,7 +159,7 @@ fn find_end(before: [u8; 2], bytes: &[u8]) -> Result<Option<usize>, HeadError> {
     }
     // Wide steps up to the window that holds a mark, narrow ones inside it, single ones at last.
     let mut passed = pass::<64>(bytes);
-    passed += pass::<8>(bytes.get(passed..).unwrap_or_default());
+    passed += pass::<16>(bytes.get(passed..).unwrap_or_default());
     match bytes.get(passed..).and_then(|rest| rest.split_first_chunk::<2>()) {
         Some((&before, rest)) => {
             walk(before, rest).map(|len| len.map(|len| passed + before.len() + len))
@@ -171,14 +171,14 @@ fn find_end(before: [u8; 2], bytes: &[u8]) -> Result<Option<usize>, HeadError> {
 /// How many bytes can be passed in windows of `N` until one has a mark or is not whole. A byte
 /// counts with the two before it, so the first two of `bytes` are only looked back at.
 fn pass<const N: usize>(bytes: &[u8]) -> usize {
-    let mut passed = 0;
-    loop {
-        let window = |offset| bytes.get(passed + offset..).and_then(|rest| rest.first_chunk::<N>());
-        match (window(0), window(1), window(2)) {
-            (Some(older), Some(old), Some(window)) if !has_mark(older, old, window) => passed += N,
-            _ => return passed,
+    let windows = |offset| bytes.get(offset..).unwrap_or_default().chunks_exact(N);
+    let clean = windows(0).zip(windows(1)).zip(windows(2)).take_while(|((older, old), window)| {
+        match (older.first_chunk(), old.first_chunk(), window.first_chunk()) {
+            (Some(older), Some(old), Some(window)) => !has_mark::<N>(older, old, window),
+            _ => false,
         }
-    }
+    });
+    clean.count() * N
 }
 
 /// Whether `window` has the LF of an empty line or one without CR; `old` and `older` are the same
@@ -187,10 +187,10 @@ fn pass<const N: usize>(bytes: &[u8]) -> usize {
 /// Without early exit and with constant bounds, so that it compiles to vector instructions.
 fn has_mark<const N: usize>(older: &[u8; N], old: &[u8; N], window: &[u8; N]) -> bool {
     let mut mark = 0;
-    for at in 0..N {
-        let is_end = u8::from(older[at] == LF);
-        let is_bare = u8::from(old[at] != CR);
-        mark |= u8::from(window[at] == LF) & (is_end | is_bare);
+    for ((older, old), byte) in older.iter().zip(old).zip(window) {
+        let is_end = u8::from(*older == LF);
+        let is_bare = u8::from(*old != CR);
+        mark |= u8::from(*byte == LF) & (is_end | is_bare);
     }
     mark != 0
 }

@@ -8,8 +8,12 @@ use crate::http::{Extension, FieldError, Fields, grammar};
 use crate::outbox::{Outbox, SendError};
 
 /// §4.2.2: what every answer begins with, up to the value that differs.
-const SWITCHING_PROTOCOLS: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
-    Connection: Upgrade\r\nSec-WebSocket-Accept: ";
+const SWITCHING_PROTOCOLS: &[u8; 97] = b"HTTP/1.1 101 Switching Protocols\r\n\
+    Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ";
+
+/// The fields that may follow, each with the end of the line before it.
+const PROTOCOL: &[u8] = b"\r\nSec-WebSocket-Protocol: ";
+const EXTENSIONS: &[u8] = b"\r\nSec-WebSocket-Extensions: ";
 
 /// The 101 answer, ready to be completed and written. Made by
 /// [`Upgrade::accept`](super::Upgrade::accept).
@@ -108,33 +112,31 @@ impl<'a> Accept<'a> {
     pub fn write(&self, out: &mut Outbox) -> Result<(), AcceptError> {
         self.check()?;
         // Each part begins by ending the line before it, so that one that is absent leaves nothing.
-        let part = |name, value: Option<&'a str>| match value {
-            Some(value) => (name, value),
-            None => ("", ""),
-        };
-        let protocol = part("\r\nSec-WebSocket-Protocol: ", self.protocol);
-        let extensions = part("\r\nSec-WebSocket-Extensions: ", self.extensions);
-        let mut parts = [
-            SWITCHING_PROTOCOLS,
-            self.key.as_bytes(),
-            protocol.0.as_bytes(),
-            protocol.1.as_bytes(),
-            extensions.0.as_bytes(),
-            extensions.1.as_bytes(),
-            b"\r\n\r\n",
-        ];
-        if self.headers.is_empty() {
-            return Ok(out.push_all(&parts)?);
+        let mut start = [0; SWITCHING_PROTOCOLS.len() + AcceptKey::LEN];
+        let (line, key) = start.split_at_mut(SWITCHING_PROTOCOLS.len());
+        line.copy_from_slice(SWITCHING_PROTOCOLS);
+        key.copy_from_slice(self.key.as_bytes());
+        if self.extensions.is_none() && self.headers.is_empty() {
+            let end = b"\r\n\r\n";
+            return Ok(match self.protocol {
+                None => out.push_all(&[&start, end]),
+                Some(protocol) => out.push_all(&[&start, PROTOCOL, protocol.as_bytes(), end]),
+            }?);
         }
         let mut draft = Draft::new();
+        draft.push(&start);
+        for (name, value) in [(PROTOCOL, self.protocol), (EXTENSIONS, self.extensions)] {
+            if let Some(value) = value {
+                draft.push(name);
+                draft.push(value.as_bytes());
+            }
+        }
         draft.push(b"\r\n");
         for (name, value) in self.headers {
             draft.field(name, value);
         }
         draft.push(b"\r\n");
-        let [.., end] = &mut parts;
-        *end = draft.as_bytes();
-        Ok(out.push_all(&parts)?)
+        Ok(out.push(draft.as_bytes())?)
     }
 
     fn check(&self) -> Result<(), AcceptError> {
@@ -155,7 +157,7 @@ impl<'a> Accept<'a> {
     // §4.2.2: "the value MUST be derived from the client's handshake, specifically by selecting one
     // or more of the values from the |Sec-WebSocket-Extensions| field."
     fn check_extensions(&self, value: &[u8]) -> Result<(), AcceptError> {
-        let mut accepted = grammar::elements(value).peekable();
+        let mut accepted = grammar::Elements::of(value).peekable();
         if accepted.peek().is_none() {
             return Err(AcceptError::MalformedExtensions);
         }

@@ -24,7 +24,7 @@ const USUAL_EXTENSIONS: [&[u8]; 2] =
 pub struct Upgrade<'h, 'b> {
     request: Request<'h, 'b>,
     key: Key<'b>,
-    origin: Option<&'b str>,
+    origin: Option<&'b [u8]>,
     /// The lines from the first to the last that offer subprotocols.
     protocols: Fields<'h, 'b>,
     /// The same for extensions.
@@ -68,11 +68,12 @@ impl<'h, 'b> Upgrade<'h, 'b> {
         require(!seen.body, BadRequest::Body)?;
         // RFC 6454 §7.3: "the user agent MUST NOT include more than one Origin header field"
         let origin = seen.origin.once(BadRequest::DuplicateOrigin)?;
-        let origin = origin.map(|origin| graphic(origin).ok_or(BadRequest::Origin)).transpose()?;
+        // RFC 6454 §7.1: an origin is ASCII without spaces. Two in one field could not be judged.
+        require(origin.is_none_or(grammar::is_graphic), BadRequest::Origin)?;
         let protocols = seen.protocols.fields(request);
         match protocols.lines() {
             [] => {}
-            [line] => check_protocols(grammar::elements(line.value))?,
+            [line] => check_protocols(grammar::Elements::of(line.value))?,
             _ => check_protocols(protocols.tokens("Sec-WebSocket-Protocol"))?,
         }
         let extensions = seen.extensions.fields(request);
@@ -110,13 +111,36 @@ impl<'h, 'b> Upgrade<'h, 'b> {
     /// A server for browsers compares this with the origins that it serves, because a browser sends
     /// cookies along with whichever page asks.
     pub fn origin(&self) -> Option<&'b str> {
-        self.origin
+        self.origin.and_then(|origin| core::str::from_utf8(origin).ok())
     }
 
     /// The subprotocols that the client offers, the one it likes best first (§4.2.1).
     pub fn protocols(&self) -> impl Iterator<Item = &'b str> + Clone + use<'h, 'b> {
         let offered = self.protocols.tokens("Sec-WebSocket-Protocol");
         offered.filter_map(|protocol| core::str::from_utf8(protocol).ok())
+    }
+
+    /// The subprotocol to speak: of those in `supported` the one that the client likes best.
+    ///
+    /// ```
+    /// # use dormouse::{http, server::Upgrade, Limits, Outbox};
+    /// # let head = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+    /// #     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+    /// #     Sec-WebSocket-Protocol: mail.v2, mail.v1\r\n\r\n";
+    /// # let mut headers = [http::EMPTY_HEADER; 16];
+    /// # let upgrade = Upgrade::read(&http::Request::parse(head, &mut headers)?)?;
+    /// # let mut out = Outbox::new(&Limits::default());
+    /// // The client sent `Sec-WebSocket-Protocol: mail.v2, mail.v1`.
+    /// let protocol = upgrade.select_protocol(&["mail.v1", "json"]);
+    /// assert_eq!(protocol, Some("mail.v1"));
+    /// upgrade.accept().protocol(protocol).write(&mut out)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn select_protocol<'s>(&self, supported: &[&'s str]) -> Option<&'s str> {
+        let mut offered = self.protocols.tokens("Sec-WebSocket-Protocol");
+        offered.find_map(|offer| {
+            supported.iter().copied().find(|protocol| protocol.as_bytes() == offer)
+        })
     }
 
     /// The extensions that the client offers, the one it likes best first (§9.1).
@@ -180,7 +204,7 @@ impl<'b> Seen<'b> {
 /// Whether the comma list `value` has `token`; case does not matter (§4.2.1).
 #[inline]
 fn has<const N: usize>(value: &[u8], token: &[u8; N]) -> bool {
-    is_same(value, token) || grammar::elements(value).any(|element| is_same(element, token))
+    is_same(value, token) || grammar::Elements::of(value).any(|element| is_same(element, token))
 }
 
 /// Where the lines of a list are in the head, so that nothing looks for them again.
@@ -232,15 +256,12 @@ fn is_resource(request: &Request<'_, '_>) -> bool {
     grammar::is_target(target.as_bytes()) && (target.starts_with('/') || is_absolute())
 }
 
-/// RFC 6454 §7.1: an origin is ASCII without spaces. Two in one field could not be judged.
-fn graphic(value: &[u8]) -> Option<&str> {
-    if grammar::is_graphic(value) { core::str::from_utf8(value).ok() } else { None }
-}
-
 // §4.1: "The elements that comprise this value MUST be non-empty strings [...] not including
 // separator characters [...] and MUST all be unique strings."
 fn check_protocols<'b>(offered: impl Iterator<Item = &'b [u8]> + Clone) -> Result<(), BadRequest> {
     let mut count = 0;
+    // One bit for each kind of name so far: only names of one kind have to be compared.
+    let mut kinds = 0u64;
     for protocol in offered.clone() {
         if !grammar::is_token(protocol) {
             return Err(BadRequest::Protocol);
@@ -248,9 +269,12 @@ fn check_protocols<'b>(offered: impl Iterator<Item = &'b [u8]> + Clone) -> Resul
         if count == MAX_PROTOCOLS {
             return Err(BadRequest::TooManyProtocols);
         }
-        if offered.clone().take(count).any(|earlier| earlier == protocol) {
+        let last = protocol.last().copied().unwrap_or_default();
+        let kind = 1 << ((protocol.len() + usize::from(last)) % 64);
+        if kinds & kind != 0 && offered.clone().take(count).any(|earlier| earlier == protocol) {
             return Err(BadRequest::DuplicateProtocol);
         }
+        kinds |= kind;
         count += 1;
     }
     if count == 0 { Err(BadRequest::Protocol) } else { Ok(()) }

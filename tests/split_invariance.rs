@@ -1,0 +1,122 @@
+//! The property that the crate exists for: any partition of the input gives the same events, the
+//! same replies and the same violation, and they are those that RFC 6455 asks for.
+
+mod support;
+
+use dormouse::{Client, Server};
+use proptest::prelude::*;
+use support::driver::{decode, run, run_by_the_byte};
+use support::oracle::{self, Reader};
+use support::streams::{Stream, config, long_streams, portions, short_streams};
+use support::{FIN, KEY, TEXT, frame};
+
+const WHOLE: &[usize] = &[usize::MAX];
+
+proptest! {
+    #![proptest_config(config(1000))]
+
+    #[test]
+    fn one_read_gives_what_the_book_says(stream in short_streams()) {
+        let Stream { reader, limit, bytes } = stream;
+        let whole = run(&bytes, reader, limit, WHOLE);
+        prop_assert_eq!(whole, oracle::read(&bytes, reader, limit));
+    }
+
+    /// Nothing is told too late or too early: after each byte, the events and the violation are
+    /// those that these bytes alone give.
+    #[test]
+    fn each_byte_tells_what_it_shows(stream in short_streams()) {
+        let Stream { reader, limit, bytes } = stream;
+        let mut seen = 0;
+        run_by_the_byte(&bytes, reader, limit, |story| {
+            seen += 1;
+            assert_eq!(*story, oracle::read(&bytes[..seen], reader, limit), "after {seen} bytes");
+        });
+    }
+}
+
+proptest! {
+    #![proptest_config(config(150))]
+
+    #[test]
+    fn any_single_cut_gives_what_the_whole_gives(stream in short_streams()) {
+        let Stream { reader, limit, bytes } = stream;
+        let whole = run(&bytes, reader, limit, WHOLE);
+        for cut in 0..=bytes.len() {
+            let story = run(&bytes, reader, limit, &[cut, usize::MAX]);
+            prop_assert_eq!(&story, &whole, "cut at {}", cut);
+        }
+    }
+
+    #[test]
+    fn any_partition_gives_what_the_whole_gives(stream in long_streams(), portions in portions()) {
+        let Stream { reader, limit, bytes } = stream;
+        let whole = run(&bytes, reader, limit, WHOLE);
+        prop_assert_eq!(&whole, &oracle::read(&bytes, reader, limit));
+        prop_assert_eq!(&run(&bytes, reader, limit, &portions), &whole);
+        prop_assert_eq!(&run(&bytes, reader, limit, &[1]), &whole);
+    }
+
+    #[test]
+    fn a_decoder_gives_the_same_frames(stream in long_streams(), portions in portions()) {
+        let Stream { reader, bytes, .. } = stream;
+        let decode = match reader {
+            Reader::Server => decode::<Server>,
+            Reader::Client => decode::<Client>,
+        };
+        let whole = decode(&bytes, WHOLE);
+        prop_assert_eq!(&decode(&bytes, &portions), &whole);
+        prop_assert_eq!(&decode(&bytes, &[1]), &whole);
+    }
+}
+
+/// A fixed stream with everything in it, cut at every two places, so that each kind of state is
+/// resumed from each kind of state at least once however the random streams fall.
+#[test]
+fn any_two_cuts_of_a_stream_with_everything_in_it() {
+    let masked = |first, payload: &[u8]| frame(first, Some(KEY), payload);
+    let bytes = [
+        masked(FIN | TEXT, "é".as_bytes()),
+        masked(support::TEXT, &"€".as_bytes()[..1]),
+        masked(support::PING, b"p1"),
+        masked(support::CONTINUATION, b""),
+        masked(support::PONG, b""),
+        masked(FIN | support::CONTINUATION, &"€🐭".as_bytes()[1..]),
+        masked(FIN | support::BINARY, &[0x88; 126]),
+        masked(support::CLOSE, &support::close_body(3000, "bye")),
+        masked(FIN | TEXT, b"too late"),
+    ]
+    .concat();
+    let whole = run(&bytes, Reader::Server, 1000, WHOLE);
+    assert_eq!(whole, oracle::read(&bytes, Reader::Server, 1000));
+    assert_eq!((whole.events.len(), whole.violation), (6, None));
+    for one in 0..=bytes.len() {
+        for two in 0..=bytes.len() - one {
+            let story = run(&bytes, Reader::Server, 1000, &[one, two, usize::MAX]);
+            assert_eq!(story, whole, "cut after {one} and {two} more bytes");
+        }
+    }
+}
+
+/// The random streams are worth nothing if they are all broken at once, or never.
+#[test]
+fn the_generator_makes_good_and_bad_streams() {
+    use proptest::strategy::ValueTree;
+    use proptest::test_runner::TestRunner;
+
+    let mut runner = TestRunner::deterministic();
+    let (mut clean, mut eventful, mut closed, mut violations) = (0, 0, 0, Vec::new());
+    for _ in 0..2000 {
+        let Stream { reader, limit, bytes } =
+            short_streams().new_tree(&mut runner).unwrap().current();
+        let story = oracle::read(&bytes, reader, limit);
+        clean += usize::from(story.violation.is_none());
+        eventful += usize::from(story.events.len() >= 3);
+        closed += usize::from(matches!(story.events.last(), Some(dormouse::Event::Close(_))));
+        violations.extend(story.violation.map(|violation| format!("{violation:?}")));
+    }
+    violations.sort_unstable();
+    violations.dedup();
+    assert!(clean > 700 && eventful > 400 && closed > 100, "{clean} {eventful} {closed}");
+    assert!(violations.len() > 15, "{violations:?}");
+}

@@ -1,0 +1,221 @@
+//! The slow and obviously right reader that the library is compared with: the whole stream is one
+//! vector, every rule of RFC 6455 stands where the RFC reads it, nothing is resumed.
+
+use dormouse::decode::FrameError;
+use dormouse::utf8::InvalidUtf8;
+use dormouse::wire::HeaderError;
+use dormouse::{CloseCode, CloseError, CloseFrame, Event, Violation};
+
+use super::{CLOSE, FIN, PONG, ZERO_KEY, close_body, frame};
+
+/// Which side reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reader {
+    Server,
+    Client,
+}
+
+/// All that a connection does about a stream of bytes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Story {
+    pub events: Vec<Event<'static>>,
+    /// Everything that goes back to the peer, if it is written at once.
+    pub replies: Vec<u8>,
+    pub violation: Option<Violation>,
+}
+
+/// Reads all of `bytes`, for a `reader` that takes messages of up to `limit` bytes.
+pub fn read(bytes: &[u8], reader: Reader, limit: usize) -> Story {
+    let mut story = Story::default();
+    if let Err(violation) = read_frames(bytes, reader, limit, &mut story) {
+        let code = close_code(&violation);
+        story.replies.extend(reply(reader, CLOSE, &close_body(code, "")));
+        story.violation = Some(violation);
+    }
+    story
+}
+
+fn read_frames(
+    bytes: &[u8],
+    reader: Reader,
+    limit: usize,
+    story: &mut Story,
+) -> Result<(), Violation> {
+    let mut rest = bytes;
+    let mut message: Option<(u8, Vec<u8>)> = None;
+    let mut empty_fragments = 0;
+    while let Some(header) = read_header(rest).map_err(FrameError::from)? {
+        let (fin, opcode) = (header.first & FIN != 0, header.first & 0x0F);
+        check_frame(&header, reader, message.is_some())?;
+        let arrived = &rest[header.len..];
+        let payload_len = arrived.len().min(usize::try_from(header.payload_len).unwrap());
+        let is_whole = payload_len as u64 == header.payload_len;
+        let key = header.key.unwrap_or([0; 4]);
+        let payload: Vec<u8> = arrived[..payload_len]
+            .iter()
+            .enumerate()
+            .map(|(at, byte)| byte ^ key[at % 4])
+            .collect();
+        rest = &arrived[payload_len..];
+
+        if opcode >= 0x8 {
+            if !is_whole {
+                return Ok(());
+            }
+            let event = read_control(opcode, &payload)?;
+            if opcode == 0x9 {
+                story.replies.extend(reply(reader, PONG, &payload));
+            }
+            story.events.push(event);
+            if opcode == 0x8 {
+                let code = payload.get(..2).unwrap_or_default();
+                story.replies.extend(reply(reader, CLOSE, code));
+                return Ok(());
+            }
+            continue;
+        }
+
+        let (kind, mut so_far) = message.take().unwrap_or((opcode, Vec::new()));
+        if so_far.len() as u64 + header.payload_len > limit as u64 {
+            return Err(Violation::MessageTooBig);
+        }
+        if !fin && header.payload_len == 0 {
+            empty_fragments += 1;
+            if empty_fragments > 128 {
+                return Err(Violation::TooManyEmptyFragments);
+            }
+        }
+        so_far.extend(payload);
+        let ends = fin && is_whole;
+        if kind == 0x1 {
+            check_text(&so_far, ends)?;
+        }
+        if ends {
+            empty_fragments = 0;
+            story.events.push(match kind {
+                0x1 => Event::Text(String::from_utf8(so_far).unwrap().into()),
+                _ => Event::Binary(so_far.into()),
+            });
+        } else {
+            message = Some((kind, so_far));
+        }
+        if !is_whole {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+struct Header {
+    first: u8,
+    key: Option<[u8; 4]>,
+    payload_len: u64,
+    len: usize,
+}
+
+/// §5.2, byte after byte; `None` if the header is not all there.
+fn read_header(bytes: &[u8]) -> Result<Option<Header>, HeaderError> {
+    let Some(&first) = bytes.first() else { return Ok(None) };
+    let opcode = first & 0x0F;
+    if ![0x0, 0x1, 0x2, 0x8, 0x9, 0xA].contains(&opcode) {
+        return Err(HeaderError::UnknownOpcode(opcode));
+    }
+    if opcode >= 0x8 && first & FIN == 0 {
+        return Err(HeaderError::FragmentedControl);
+    }
+    let Some(&second) = bytes.get(1) else { return Ok(None) };
+    let short = second & 0x7F;
+    if opcode >= 0x8 && short > 125 {
+        return Err(HeaderError::ControlTooLong);
+    }
+    let extended = match short {
+        126 => 2,
+        127 => 8,
+        _ => 0,
+    };
+    let Some(extended_bytes) = bytes.get(2..2 + extended) else { return Ok(None) };
+    let payload_len = match extended {
+        0 => u64::from(short),
+        _ => extended_bytes.iter().fold(0, |len, &byte| len << 8 | u64::from(byte)),
+    };
+    if payload_len >= 1 << 63 {
+        return Err(HeaderError::LengthOverflow);
+    }
+    if extended == 2 && payload_len < 126 || extended == 8 && payload_len < 65536 {
+        return Err(HeaderError::NonMinimalLength);
+    }
+    let len = 2 + extended;
+    if second & 0x80 == 0 {
+        return Ok(Some(Header { first, key: None, payload_len, len }));
+    }
+    let Some(key) = bytes.get(len..len + 4) else { return Ok(None) };
+    Ok(Some(Header { first, key: Some(key.try_into().unwrap()), payload_len, len: len + 4 }))
+}
+
+/// §5.1, §5.2 and §5.4: what a header may not say to this reader at this place.
+fn check_frame(header: &Header, reader: Reader, in_message: bool) -> Result<(), FrameError> {
+    if header.first & 0x70 != 0 {
+        return Err(FrameError::ReservedBits);
+    }
+    match (reader, header.key) {
+        (Reader::Server, None) => return Err(FrameError::Unmasked),
+        (Reader::Client, Some(_)) => return Err(FrameError::Masked),
+        _ => {}
+    }
+    match (header.first & 0x0F, in_message) {
+        (0x0, false) => Err(FrameError::UnexpectedContinuation),
+        (0x1 | 0x2, true) => Err(FrameError::ExpectedContinuation),
+        _ => Ok(()),
+    }
+}
+
+fn read_control(opcode: u8, payload: &[u8]) -> Result<Event<'static>, CloseError> {
+    Ok(match (opcode, payload) {
+        (0x9, _) => Event::Ping(payload.to_vec().into()),
+        (0xA, _) => Event::Pong(payload.to_vec().into()),
+        (_, []) => Event::Close(None),
+        (_, [_]) => return Err(CloseError::OneByteBody),
+        (_, [high, low, reason @ ..]) => {
+            let number = u16::from(*high) * 256 + u16::from(*low);
+            // §7.4: the codes that are defined for the wire, registered with IANA, or private.
+            if !(1000..5000).contains(&number)
+                || (1016..3000).contains(&number)
+                || [1004, 1005, 1006, 1015].contains(&number)
+            {
+                return Err(CloseError::InvalidCode(number));
+            }
+            let Ok(reason) = String::from_utf8(reason.to_vec()) else {
+                return Err(CloseError::InvalidReason);
+            };
+            let code = CloseCode::new(number).expect("a valid code has a value");
+            Event::Close(Some(CloseFrame { code, reason: reason.into() }))
+        }
+    })
+}
+
+/// §8.1: a text is invalid as soon as no further bytes could make it valid.
+fn check_text(so_far: &[u8], ends: bool) -> Result<(), InvalidUtf8> {
+    match std::str::from_utf8(so_far) {
+        Ok(_) => Ok(()),
+        Err(error) if error.error_len().is_none() && !ends => Ok(()),
+        Err(_) => Err(InvalidUtf8),
+    }
+}
+
+/// §7.4.1.
+fn close_code(violation: &Violation) -> u16 {
+    match violation {
+        Violation::Text(_) | Violation::Close(CloseError::InvalidReason) => 1007,
+        Violation::Frame(_) | Violation::Close(_) => 1002,
+        Violation::MessageTooBig => 1009,
+        Violation::TooManyEmptyFragments => 1008,
+    }
+}
+
+fn reply(reader: Reader, first: u8, payload: &[u8]) -> Vec<u8> {
+    let key = match reader {
+        Reader::Server => None,
+        Reader::Client => Some(ZERO_KEY),
+    };
+    frame(first, key, payload)
+}
