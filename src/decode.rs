@@ -116,8 +116,9 @@ impl<R: Role> Decoder<R> {
     ///
     /// # Errors
     ///
-    /// The first rule that the stream breaks. Any partition of the stream into inputs gives the same
-    /// error after the same payload bytes.
+    /// What is wrong with the next header: the rules that its bytes alone decide are told as soon as
+    /// they are broken, the others once the header is complete. Any partition of the stream into
+    /// inputs gives the same error, after the same payload bytes.
     pub fn next<'b>(&mut self, input: &mut Input<'b>) -> Result<Option<Piece<'b>>, FrameError> {
         if input.is_empty() {
             return Ok(None);

@@ -27,7 +27,6 @@ const LAYERS: &[(&str, u8)] = &[
 /// Where the crates that this one depends on may be named: the begin of a path under `src/`.
 const ENTRIES: &[(&str, &str)] = &[
     ("base64", "handshake/mod.rs"),
-    ("bytes", "outbox/prepared.rs"),
     ("httparse", "http/"),
     ("sha1", "handshake/mod.rs"),
     ("simdutf8", "utf8.rs"),
@@ -341,9 +340,9 @@ fn faults_are_found() {
         ("role.rs", "mod private {\n    use super::Server;\n}\nuse super::wire;\n", Some("`wire`")),
         ("lib.rs", "pub use websocket::WebSocket;\n", None),
         ("ferret.rs", "fn f() {}\n", Some("`ferret` has no layer: decide")),
-        ("outbox/queue.rs", "use bytes::Bytes;\n", Some("`bytes` may be named only in")),
-        ("outbox/prepared.rs", "use bytes::{Buf, Bytes};\n", None),
-        ("outbox/queue.rs", "let n = own_bytes::<u8>(my::bytes::len());\n", None),
+        ("outbox/queue.rs", "use simdutf8::basic;\n", Some("`simdutf8` may be named only in")),
+        ("utf8.rs", "use simdutf8::{basic, compat};\n", None),
+        ("outbox/queue.rs", "let n = own_sha1::<u8>(my::sha1::len());\n", None),
         ("handshake/client.rs", "let a = base64::encode(b);\n", Some("`base64` may be named")),
         ("http/message.rs", "use httparse::Header;\n", None),
         ("decode.rs", "if let Some(a) = b && c {\n}\n", Some("line 3: a let-chain")),

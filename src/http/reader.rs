@@ -15,6 +15,9 @@ use crate::limits::Limits;
 const CR: u8 = b'\r';
 const LF: u8 = b'\n';
 
+/// How many bytes are looked at in one step: one vector register.
+const WINDOW: usize = 16;
+
 /// Collects one head, request or response, out of as many reads as it takes.
 ///
 /// Call [`next`](Self::next) after each read. Every byte is looked at once, however the head is
@@ -157,9 +160,7 @@ fn find_end(before: [u8; 2], bytes: &[u8]) -> Result<Option<usize>, HeadError> {
     if let Some(len) = walk(before, first)? {
         return Ok(Some(len));
     }
-    // Wide steps up to the window that holds a mark, narrow ones inside it, single ones at last.
-    let mut passed = pass::<64>(bytes);
-    passed += pass::<16>(bytes.get(passed..).unwrap_or_default());
+    let passed = pass_windows(bytes);
     match bytes.get(passed..).and_then(|rest| rest.split_first_chunk::<2>()) {
         Some((&before, rest)) => {
             walk(before, rest).map(|len| len.map(|len| passed + before.len() + len))
@@ -168,24 +169,24 @@ fn find_end(before: [u8; 2], bytes: &[u8]) -> Result<Option<usize>, HeadError> {
     }
 }
 
-/// How many bytes can be passed in windows of `N` until one has a mark or is not whole. A byte
-/// counts with the two before it, so the first two of `bytes` are only looked back at.
-fn pass<const N: usize>(bytes: &[u8]) -> usize {
-    let windows = |offset| bytes.get(offset..).unwrap_or_default().chunks_exact(N);
+/// How many bytes can be passed in windows until one has a mark or is not whole. A byte counts with
+/// the two before it, so the first two of `bytes` are only looked back at.
+fn pass_windows(bytes: &[u8]) -> usize {
+    let windows = |offset| bytes.get(offset..).unwrap_or_default().chunks_exact(WINDOW);
     let clean = windows(0).zip(windows(1)).zip(windows(2)).take_while(|((older, old), window)| {
         match (older.first_chunk(), old.first_chunk(), window.first_chunk()) {
-            (Some(older), Some(old), Some(window)) => !has_mark::<N>(older, old, window),
+            (Some(older), Some(old), Some(window)) => !has_mark(older, old, window),
             _ => false,
         }
     });
-    clean.count() * N
+    clean.count() * WINDOW
 }
 
 /// Whether `window` has the LF of an empty line or one without CR; `old` and `older` are the same
 /// window one and two bytes earlier.
 ///
 /// Without early exit and with constant bounds, so that it compiles to vector instructions.
-fn has_mark<const N: usize>(older: &[u8; N], old: &[u8; N], window: &[u8; N]) -> bool {
+fn has_mark(older: &[u8; WINDOW], old: &[u8; WINDOW], window: &[u8; WINDOW]) -> bool {
     let mut mark = 0;
     for ((older, old), byte) in older.iter().zip(old).zip(window) {
         let is_end = u8::from(*older == LF);

@@ -37,23 +37,38 @@ const SLICES_PER_WRITE: usize = 64;
 ///
 /// - **per connection** ([`new`](Self::new)): gives its memory back whenever it has been drained;
 /// - **per thread** ([`keeping`](Self::keeping)): keeps its memory for the next wake-up. Connections
-///   send into it, it is written at once, and only if the socket takes less than all, the rest goes
-///   to the connection's own outbox with [`append`](Self::append). So a connection whose socket
-///   takes all never owns a write buffer.
+///   send into it, it is written at once, and only if the socket takes less than all, the rest moves
+///   to the connection's own outbox. So a connection whose socket takes all never owns a write
+///   buffer.
+///
+/// With both, what a connection sends goes where [`or`](Self::or) says: to its own outbox as long as
+/// something waits there, for the order of the bytes and for the limit.
 ///
 /// ```
 /// use dormouse::{Limits, Outbox};
+/// # use std::io::{self, Write};
+/// # struct Socket(usize);
+/// # impl Write for Socket {
+/// #     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+/// #         if self.0 == 0 { return Err(io::ErrorKind::WouldBlock.into()); }
+/// #         let n = bytes.len().min(self.0); self.0 -= n; Ok(n)
+/// #     }
+/// #     fn flush(&mut self) -> io::Result<()> { Ok(()) }
+/// # }
+/// # let mut socket = Socket(4);
 ///
 /// let limits = Limits::default();
-/// let mut per_thread = Outbox::keeping(&limits, 64 * 1024);
-/// let mut own = Outbox::new(&limits);
+/// let mut shared = Outbox::keeping(&limits, 64 * 1024); // of the thread
+/// let mut own = Outbox::new(&limits); // of the connection
 ///
-/// per_thread.push(b"0123456789")?;
-/// per_thread.advance(4); // a socket took four bytes
-/// own.append(&mut per_thread);
-/// assert!(per_thread.is_empty());
+/// let out = own.or(&mut shared);
+/// out.push(b"0123456789")?;
+/// out.write_to(&mut socket)?; // takes four bytes, then would block
+/// own.append(&mut shared);
+///
+/// assert!(shared.is_empty());
 /// assert_eq!(own.slices().collect::<Vec<_>>(), [b"456789"]);
-/// # Ok::<(), dormouse::SendError>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
 /// It never holds more than its limit ([`Limits::outbox`]), but for one pong of at most 131 bytes, one
@@ -135,9 +150,16 @@ impl Outbox {
         Ok(())
     }
 
-    /// Moves everything that waits in `other` behind what waits here, limits aside.
+    /// Where to send now: here while something waits here, otherwise into `shared`.
+    #[inline]
+    pub fn or<'o>(&'o mut self, shared: &'o mut Self) -> &'o mut Self {
+        if self.is_empty() { shared } else { self }
+    }
+
+    /// Moves everything that waits in `other` behind what waits here. `other` is empty afterwards.
     ///
-    /// `other` is empty afterwards. An older pong that waits here gives its place to a newer one.
+    /// The limit does not count for what is moved, because it has been accepted before; it counts
+    /// for what is sent next. An older pong that waits here gives its place to a newer one.
     pub fn append(&mut self, other: &mut Self) {
         let Some(theirs) = &mut other.queue else { return };
         if other.keep == 0 && self.is_empty() {

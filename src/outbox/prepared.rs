@@ -1,6 +1,7 @@
 //! A frame that is encoded once and sent to many connections.
 
-use bytes::{Buf, Bytes, BytesMut};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 use crate::wire::{FrameHeader, MAX_HEADER_LEN, Opcode, Rsv};
 
@@ -23,9 +24,11 @@ use crate::wire::{FrameHeader, MAX_HEADER_LEN, Opcode, Rsv};
 /// }
 /// # Ok::<(), dormouse::SendError>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Prepared {
-    frame: Bytes,
+    frame: Arc<[u8]>,
+    /// How many bytes of the frame are gone: 0 but in an outbox that has written a part.
+    written: usize,
 }
 
 impl Prepared {
@@ -42,7 +45,7 @@ impl Prepared {
     /// The frame as it goes on the wire, header first.
     #[inline]
     pub fn as_bytes(&self) -> &[u8] {
-        &self.frame
+        self.frame.get(self.written..).unwrap_or_default()
     }
 
     fn encode(opcode: Opcode, payload: &[u8]) -> Self {
@@ -53,19 +56,19 @@ impl Prepared {
             mask: None,
             payload_len: payload.len() as u64,
         };
-        let mut frame = BytesMut::with_capacity(header.encoded_len() + payload.len());
+        let mut frame = Vec::with_capacity(header.encoded_len() + payload.len());
         frame.extend_from_slice(header.encode(&mut [0; MAX_HEADER_LEN]));
         frame.extend_from_slice(payload);
-        Self { frame: frame.freeze() }
+        Self::copy_of(&frame)
     }
 
-    /// What is left of the frame after `written` bytes.
+    /// Forgets the first `written` bytes.
     pub(super) fn advance(&mut self, written: usize) {
-        self.frame.advance(written.min(self.frame.len()));
+        self.written += written.min(self.as_bytes().len());
     }
 
     /// Bytes that go out once, in a place of their own.
     pub(super) fn copy_of(bytes: &[u8]) -> Self {
-        Self { frame: Bytes::copy_from_slice(bytes) }
+        Self { frame: Arc::from(bytes), written: 0 }
     }
 }

@@ -67,7 +67,6 @@ impl Assembly {
         if !piece.fin || piece.remaining > 0 {
             return Ok(None);
         }
-        self.empty_fragments = 0;
         self.message.take().map(Message::finish).transpose()
     }
 }

@@ -5,12 +5,14 @@
 
 use super::{Accept, BadRequest, Refusal};
 use crate::handshake::Key;
-use crate::http::grammar::{self, is_same};
+use crate::http::grammar::{self, Tokens, is_same};
 use crate::http::{Extension, Fields, Request, Version};
 
 /// How many subprotocols a client may offer. Their names have to be compared with each other, and
 /// the limit keeps that cheap.
 const MAX_PROTOCOLS: usize = 64;
+
+const PROTOCOL: &str = "Sec-WebSocket-Protocol";
 
 /// What nearly all clients offer, known to follow the grammar: to compare is quicker than to parse.
 const USUAL_EXTENSIONS: [&[u8]; 2] =
@@ -71,11 +73,7 @@ impl<'h, 'b> Upgrade<'h, 'b> {
         // RFC 6454 §7.1: an origin is ASCII without spaces. Two in one field could not be judged.
         require(origin.is_none_or(grammar::is_graphic), BadRequest::Origin)?;
         let protocols = seen.protocols.fields(request);
-        match protocols.lines() {
-            [] => {}
-            [line] => check_protocols(grammar::Elements::of(line.value))?,
-            _ => check_protocols(protocols.tokens("Sec-WebSocket-Protocol"))?,
-        }
+        check_protocols(protocols)?;
         let extensions = seen.extensions.fields(request);
         match extensions.lines() {
             [] => {}
@@ -116,7 +114,7 @@ impl<'h, 'b> Upgrade<'h, 'b> {
 
     /// The subprotocols that the client offers, the one it likes best first (§4.2.1).
     pub fn protocols(&self) -> impl Iterator<Item = &'b str> + Clone + use<'h, 'b> {
-        let offered = self.protocols.tokens("Sec-WebSocket-Protocol");
+        let offered = self.protocols.tokens(PROTOCOL);
         offered.filter_map(|protocol| core::str::from_utf8(protocol).ok())
     }
 
@@ -137,7 +135,7 @@ impl<'h, 'b> Upgrade<'h, 'b> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn select_protocol<'s>(&self, supported: &[&'s str]) -> Option<&'s str> {
-        let mut offered = self.protocols.tokens("Sec-WebSocket-Protocol");
+        let mut offered = self.protocols.tokens(PROTOCOL);
         offered.find_map(|offer| {
             supported.iter().copied().find(|protocol| protocol.as_bytes() == offer)
         })
@@ -258,26 +256,26 @@ fn is_resource(request: &Request<'_, '_>) -> bool {
 
 // §4.1: "The elements that comprise this value MUST be non-empty strings [...] not including
 // separator characters [...] and MUST all be unique strings."
-fn check_protocols<'b>(offered: impl Iterator<Item = &'b [u8]> + Clone) -> Result<(), BadRequest> {
+fn check_protocols(fields: Fields<'_, '_>) -> Result<(), BadRequest> {
     let mut count = 0;
     // One bit for each kind of name so far: only names of one kind have to be compared.
     let mut kinds = 0u64;
-    for protocol in offered.clone() {
-        if !grammar::is_token(protocol) {
-            return Err(BadRequest::Protocol);
+    for line in fields.all(PROTOCOL) {
+        for protocol in Tokens::of(line) {
+            let protocol = protocol.map_err(|_| BadRequest::Protocol)?;
+            if count == MAX_PROTOCOLS {
+                return Err(BadRequest::TooManyProtocols);
+            }
+            let last = protocol.last().copied().unwrap_or_default();
+            let kind = 1 << ((protocol.len() + usize::from(last)) % 64);
+            if kinds & kind != 0 && fields.tokens(PROTOCOL).take(count).any(|one| one == protocol) {
+                return Err(BadRequest::DuplicateProtocol);
+            }
+            kinds |= kind;
+            count += 1;
         }
-        if count == MAX_PROTOCOLS {
-            return Err(BadRequest::TooManyProtocols);
-        }
-        let last = protocol.last().copied().unwrap_or_default();
-        let kind = 1 << ((protocol.len() + usize::from(last)) % 64);
-        if kinds & kind != 0 && offered.clone().take(count).any(|earlier| earlier == protocol) {
-            return Err(BadRequest::DuplicateProtocol);
-        }
-        kinds |= kind;
-        count += 1;
     }
-    if count == 0 { Err(BadRequest::Protocol) } else { Ok(()) }
+    if count == 0 && !fields.lines().is_empty() { Err(BadRequest::Protocol) } else { Ok(()) }
 }
 
 /// §9.1: the list has at least one element, and each follows the grammar.
