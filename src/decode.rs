@@ -196,8 +196,8 @@ impl<R: Role> Decoder<R> {
     /// Checks what a header says against role and context.
     #[inline]
     fn check(&self, header: FrameHeader) -> Result<Frame, FrameError> {
-        // §5.2: "MUST be 0 unless an extension is negotiated that defines meanings for non-zero
-        // values."
+        // §5.2: "If a nonzero value is received and none of the negotiated extensions defines the
+        // meaning [...], the receiving endpoint MUST _Fail the WebSocket Connection_."
         if !header.rsv.is_none() {
             return Err(FrameError::ReservedBits);
         }
@@ -220,7 +220,7 @@ impl<R: Role> Decoder<R> {
     #[inline]
     fn kind(&self, opcode: Opcode) -> Result<Opcode, FrameError> {
         // §5.4: "The fragments of one message MUST NOT be interleaved between the fragments of
-        // another message", and "Control frames MAY be injected in the middle".
+        // another message", and "Control frames [...] MAY be injected in the middle".
         match (opcode, self.message) {
             (Opcode::Continuation, kind) => kind.ok_or(FrameError::UnexpectedContinuation),
             (Opcode::Text | Opcode::Binary, Some(_)) => Err(FrameError::ExpectedContinuation),

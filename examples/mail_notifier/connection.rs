@@ -191,7 +191,7 @@ impl Connection {
             }
         }
         if let Stage::Open(ws) = &mut self.stage {
-            let out = if self.waiting.is_empty() { out } else { &mut self.waiting };
+            let out = self.waiting.or(out);
             // A page has nothing to say: its messages end here. Pings and Close have their answers
             // in the outbox, and so has a violation.
             while let Ok(Some(_)) = ws.next(&mut input, out) {}

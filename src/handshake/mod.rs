@@ -18,7 +18,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha1::{Digest as _, Sha1};
 
-/// §1.3: what the server appends to the key before it hashes.
+/// §4.2.2: what the server appends to the key before it hashes.
 const ACCEPT_GUID: &[u8; 36] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
 /// §4.1: the nonce of the client, 16 bytes in base64, as it goes over the wire.
@@ -38,7 +38,7 @@ impl<'b> Key<'b> {
         (all_digits && matches!(last, b'A' | b'Q' | b'g' | b'w')).then_some(Self(key))
     }
 
-    // §4.2.2: "concatenating /key/ [...] with the string "258EAFA5-...", taking the SHA-1 hash of
+    // §4.2.2: "concatenating /key/ [...] with the string "258EAFA5-[...]", taking the SHA-1 hash of
     // this concatenated value to obtain a 20-byte value and base64-encoding"
     fn accept(self) -> AcceptKey {
         let mut message = [0; 24 + ACCEPT_GUID.len()];

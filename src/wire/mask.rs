@@ -22,8 +22,8 @@ const BLOCK: usize = 64;
 
 /// XORs `bytes` with `key`, repeated.
 ///
-/// §5.3: "Octet i of the transformed data is the XOR of octet i of the original data with octet at
-/// index i modulo 4 of the masking key".
+/// §5.3: "Octet i of the transformed data [...] is the XOR of octet i of the original data [...] with
+/// octet at index i modulo 4 of the masking key".
 #[inline]
 pub fn apply(bytes: &mut [u8], key: [u8; 4]) {
     match bytes.len() {
@@ -73,9 +73,12 @@ fn xor_ends<const N: usize>(bytes: &mut [u8], key: [u8; 4]) {
 fn xor_blocks(bytes: &mut [u8], key: [u8; 4]) {
     let Some(last) = bytes.last_chunk::<BLOCK>() else { return };
     let last = xor_chunk(*last, advance(key, bytes.len()));
-    for block in bytes.chunks_exact_mut(BLOCK) {
-        if let Some(place) = block.first_chunk_mut::<BLOCK>() {
-            *place = xor_chunk(*place, key);
+    // Without the last byte, so that a last block which is whole is not done here as well.
+    if let Some((_, front)) = bytes.split_last_mut() {
+        for block in front.chunks_exact_mut(BLOCK) {
+            if let Some(place) = block.first_chunk_mut::<BLOCK>() {
+                *place = xor_chunk(*place, key);
+            }
         }
     }
     if let Some(place) = bytes.last_chunk_mut() {

@@ -35,13 +35,13 @@ pub struct Accept<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AcceptError {
-    /// §4.2.2 5.5: the subprotocol is not one that the client offered.
+    /// §4.2.2: the subprotocol is not one that the client offered.
     #[error("the client did not offer this subprotocol")]
     ProtocolNotOffered,
     /// §9.1: the extensions do not follow the grammar.
     #[error("the extensions are malformed")]
     MalformedExtensions,
-    /// §9.1: an extension is not one that the client offered.
+    /// §4.2.2: an extension is not one that the client offered.
     #[error("the client did not offer this extension")]
     ExtensionNotOffered,
     /// A field of the caller's cannot be written.
@@ -154,8 +154,7 @@ impl<'a> Accept<'a> {
         Ok(check_fields(self.headers, &[])?)
     }
 
-    // §4.2.2: "the value MUST be derived from the client's handshake, specifically by selecting one
-    // or more of the values from the |Sec-WebSocket-Extensions| field."
+    // §4.2.2: "Extensions not listed by the client MUST NOT be listed."
     fn check_extensions(&self, value: &[u8]) -> Result<(), AcceptError> {
         let mut accepted = grammar::Elements::of(value).peekable();
         if accepted.peek().is_none() {

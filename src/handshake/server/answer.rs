@@ -185,7 +185,7 @@ impl<'a> Answer<'a> {
     }
 }
 
-/// The usual phrase for a status, or nothing: it is for people (RFC 9110 §15).
+/// The usual phrase for a status, or nothing: it is for people (RFC 9110 §15.1).
 pub(super) fn phrase(status: u16) -> &'static str {
     match status {
         200 => "OK",

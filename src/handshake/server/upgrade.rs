@@ -58,7 +58,7 @@ impl<'h, 'b> Upgrade<'h, 'b> {
         require(seen.upgrade, Refusal::NotAnUpgrade)?;
         // §4.1: "a |Connection| header field whose value MUST include the "Upgrade" token."
         require(seen.connection, BadRequest::Connection)?;
-        // §11.3.5: "The |Sec-WebSocket-Version| header field MUST NOT appear more than once"
+        // §11.3.5: "the |Sec-WebSocket-Version| header field MUST NOT appear more than once"
         let version = seen.version.once(BadRequest::DuplicateVersion)?;
         // §4.1: "The value of this header field MUST be 13."
         require(version.ok_or(BadRequest::MissingVersion)? == b"13", Refusal::WebSocketVersion)?;
@@ -68,9 +68,10 @@ impl<'h, 'b> Upgrade<'h, 'b> {
         let key = Key::parse(key).ok_or(BadRequest::Key)?;
         // A body would stand where the frames begin, and each side would take it for something else.
         require(!seen.body, BadRequest::Body)?;
-        // RFC 6454 §7.3: "the user agent MUST NOT include more than one Origin header field"
+        // RFC 6454 §7.3: "The user agent MUST NOT include more than one Origin header field"
         let origin = seen.origin.once(BadRequest::DuplicateOrigin)?;
-        // RFC 6454 §7.1: an origin is ASCII without spaces. Two in one field could not be judged.
+        // RFC 6454 §7.1: an origin is ASCII without spaces. The field may hold several with spaces
+        // between them, but which of them to judge by nobody could say.
         require(origin.is_none_or(grammar::is_graphic), BadRequest::Origin)?;
         let protocols = seen.protocols.fields(request);
         check_protocols(protocols)?;

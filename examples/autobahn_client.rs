@@ -1,0 +1,141 @@
+//! The client side of the Autobahn test suite: echoes whatever `wstest -m fuzzingserver` sends.
+//!
+//! ```text
+//! autobahn_client [URL]  runs every case of the server at URL, ws://127.0.0.1:9001 by default
+//! ```
+//!
+//! `scripts/autobahn.sh` starts both and judges the reports.
+
+#[path = "client/connect.rs"]
+mod connect;
+
+use std::env;
+use std::io::{self, Read as _, Write as _};
+use std::net::TcpStream;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use connect::Url;
+use dormouse::{Client, CloseCode, Event, Input, Limits, Outbox, WebSocket};
+
+const USAGE: &str = "usage: autobahn_client [URL]   (default ws://127.0.0.1:9001)";
+/// The name in the reports.
+const AGENT: &str = "dormouse";
+const SCRATCH: usize = 64 * 1024;
+/// The largest message of the suite has 16 MiB. One read can complete it and bring `SCRATCH` bytes
+/// of further ones, each of which grows by a mask key on its way back.
+const LIMITS: Limits = Limits {
+    message: 16 * 1024 * 1024,
+    outbox: 16 * 1024 * 1024 + 4 * SCRATCH as u32,
+    head: 8 * 1024,
+};
+/// A server that is silent for so long hangs.
+const SILENCE: Duration = Duration::from_secs(60);
+
+fn main() -> ExitCode {
+    let mut arguments = env::args_os().skip(1);
+    let url = arguments.next().unwrap_or_else(|| "ws://127.0.0.1:9001".into());
+    let (Some(url), None) = (url.to_str(), arguments.next()) else {
+        eprintln!("autobahn_client: not one URL: {url:?}; {USAGE}");
+        return ExitCode::from(2);
+    };
+    match run_cases(url.trim_end_matches('/')) {
+        Ok(count) => {
+            let _ = writeln!(io::stdout(), "{count} cases run");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("autobahn_client: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run_cases(server: &str) -> Result<u32, String> {
+    let answer = talk(&format!("{server}/getCaseCount"))?;
+    let count = answer.trim().parse().map_err(|_| format!("not a number of cases: {answer}"))?;
+    for case in 1..=count {
+        talk(&format!("{server}/runCase?case={case}&agent={AGENT}"))?;
+    }
+    talk(&format!("{server}/updateReports?agent={AGENT}"))?;
+    Ok(count)
+}
+
+/// Echoes until the connection is over, and returns the last text. How a case ends is for the server
+/// to judge, so only a connection that cannot be made, or that hangs, is a failure.
+fn talk(url: &str) -> Result<String, String> {
+    let url = Url::parse(url)?;
+    let mut opened = url.open(&url.request())?;
+    let mut socket = opened.socket;
+    socket.set_read_timeout(Some(SILENCE)).map_err(|error| error.to_string())?;
+    socket.set_write_timeout(Some(SILENCE)).map_err(|error| error.to_string())?;
+
+    let mut echo = Echo {
+        ws: WebSocket::client(&LIMITS, rand::random),
+        out: Outbox::new(&LIMITS),
+        last_text: String::new(),
+    };
+    let outcome = echo
+        .answer(&mut Input::new(&mut opened.early), &mut socket)
+        .and_then(|()| echo.read_on(&mut socket));
+    match outcome {
+        Err(error) if is_timeout(&error) => Err("the server hangs".to_owned()),
+        Ok(()) | Err(_) => Ok(echo.last_text),
+    }
+}
+
+fn is_timeout(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
+}
+
+struct Echo {
+    ws: WebSocket<Client>,
+    out: Outbox,
+    last_text: String,
+}
+
+impl Echo {
+    /// §7.1.1: the server closes the connection first, so the client reads on after the Close.
+    fn read_on(&mut self, socket: &mut TcpStream) -> io::Result<()> {
+        let mut scratch = vec![0; SCRATCH];
+        loop {
+            match socket.read(&mut scratch) {
+                Ok(0) => return Ok(()),
+                Ok(len) => {
+                    let mut input = Input::new(scratch.get_mut(..len).unwrap_or_default());
+                    self.answer(&mut input, socket)?;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Sends back every message in `input`, and each pong before the next one takes its place.
+    fn answer(&mut self, input: &mut Input<'_>, socket: &mut TcpStream) -> io::Result<()> {
+        while let Ok(Some(event)) = self.ws.next(input, &mut self.out) {
+            let sent = match event {
+                Event::Text(text) => {
+                    let sent = self.ws.text(&text, &mut self.out);
+                    self.last_text = text.into_owned();
+                    sent
+                }
+                Event::Binary(bytes) => self.ws.binary(&bytes, &mut self.out),
+                Event::Ping(_) => {
+                    self.flush(socket)?;
+                    Ok(())
+                }
+                Event::Pong(_) | Event::Close(_) => Ok(()),
+            };
+            if sent.is_err() {
+                self.ws.close(CloseCode::INTERNAL_ERROR, "", &mut self.out);
+            }
+        }
+        self.flush(socket)
+    }
+
+    fn flush(&mut self, socket: &mut TcpStream) -> io::Result<()> {
+        self.out.write_to(socket)?;
+        if self.out.is_empty() { Ok(()) } else { Err(io::ErrorKind::TimedOut.into()) }
+    }
+}

@@ -1,0 +1,131 @@
+//! A client for the terminal: lines of standard input become text messages, messages are printed.
+//!
+//! ```text
+//! client URL [--origin ORIGIN] [--protocol NAME]... [--header 'NAME: VALUE']...
+//! ```
+//!
+//! At the end of standard input, the client closes with 1000 and prints what still comes. The close
+//! code and reason of the server go to standard error.
+//!
+//! | status | meaning |
+//! |---|---|
+//! | 0 | closed with 1000 or 1001, or a Close without a code answered ours |
+//! | 1 | no connection, a refusal, or an end without closing handshake |
+//! | 2 | arguments that make no sense |
+//! | 3 | closed by the server with another code, or with none |
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `main` | arguments and status |
+//! | `connect` | from a URL to an open WebSocket |
+//! | `session` | the open connection, on a poller |
+//! | `lines` | standard input |
+
+mod connect;
+mod lines;
+mod session;
+
+use std::env;
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+use connect::Url;
+use dormouse::CloseCode;
+use session::{Closed, Session};
+
+const USAGE: &str =
+    "usage: client URL [--origin ORIGIN] [--protocol NAME]... [--header 'NAME: VALUE']...";
+
+/// The command line, read.
+struct Arguments {
+    url: Url,
+    origin: Option<String>,
+    protocols: Vec<String>,
+    headers: Vec<(String, String)>,
+}
+
+fn main() -> ExitCode {
+    if env::args_os().any(|argument| argument == "--help" || argument == "-h") {
+        return match writeln!(io::stdout(), "{USAGE}") {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(_) => ExitCode::FAILURE,
+        };
+    }
+    let words = env::args_os().skip(1).map(|word| word.into_string().map_err(|_| not_utf8()));
+    let arguments = match words.collect::<Result<Vec<_>, _>>().and_then(Arguments::read) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            eprintln!("client: {error}; {USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match run(&arguments) {
+        Ok(closed) => {
+            eprintln!("client: {}", describe(&closed));
+            status(&closed)
+        }
+        Err(error) => {
+            eprintln!("client: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+impl Arguments {
+    fn read(words: Vec<String>) -> Result<Self, String> {
+        let (mut url, mut origin) = (None, None);
+        let (mut protocols, mut headers) = (Vec::new(), Vec::new());
+        let mut words = words.into_iter();
+        while let Some(word) = words.next() {
+            let mut value = || words.next().ok_or_else(|| format!("{word} needs a value"));
+            match word.as_str() {
+                "--origin" => origin = Some(value()?),
+                "--protocol" => protocols.push(value()?),
+                "--header" => headers.push(split_header(&value()?)?),
+                option if option.starts_with('-') => return Err(format!("unknown option {word}")),
+                _ if url.is_some() => return Err(format!("one argument too many: {word}")),
+                text => url = Some(Url::parse(text)?),
+            }
+        }
+        let url = url.ok_or("the URL is missing")?;
+        Ok(Self { url, origin, protocols, headers })
+    }
+}
+
+fn not_utf8() -> String {
+    "an argument is not UTF-8".to_owned()
+}
+
+fn split_header(text: &str) -> Result<(String, String), String> {
+    match text.split_once(':') {
+        Some((name, value)) => Ok((name.to_owned(), value.trim().to_owned())),
+        None => Err(format!("not a header with a colon: {text}")),
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<Closed, String> {
+    let Arguments { url, origin, protocols, headers } = arguments;
+    let protocols: Vec<_> = protocols.iter().map(String::as_str).collect();
+    let headers: Vec<_> = headers.iter().map(|(name, value)| (&**name, &**value)).collect();
+    let request = url.request().origin(origin.as_deref()).protocols(&protocols).headers(&headers);
+    let mut opened = url.open(&request)?;
+    let session = Session::new(opened.socket).map_err(|error| error.to_string())?;
+    session.run(&mut opened.early)
+}
+
+/// The reason comes from a stranger: what could move the cursor is escaped.
+fn describe(closed: &Closed) -> String {
+    match &closed.frame {
+        Some(frame) if frame.reason.is_empty() => format!("closed with {}", frame.code),
+        Some(frame) => format!("closed with {}: {}", frame.code, frame.reason.escape_debug()),
+        None => "closed without a code".to_owned(),
+    }
+}
+
+fn status(closed: &Closed) -> ExitCode {
+    let is_good = match &closed.frame {
+        Some(frame) => [CloseCode::NORMAL, CloseCode::GOING_AWAY].contains(&frame.code),
+        None => closed.was_answer,
+    };
+    if is_good { ExitCode::SUCCESS } else { ExitCode::from(3) }
+}

@@ -1,0 +1,229 @@
+//! One connection: handshake, echo, close.
+
+use std::io::{self, Read as _};
+use std::net::Shutdown;
+
+use dormouse::http::{EMPTY_HEADER, HeadReader, Request};
+use dormouse::server::{Refusal, Upgrade};
+use dormouse::{CloseCode, Event, Input, Limits, Outbox, WebSocket};
+use mio::net::TcpStream;
+
+/// The bytes of one read, for all connections together.
+const SCRATCH: usize = 64 * 1024;
+/// The largest message to echo: that of the Autobahn suite.
+const MAX_MESSAGE: u32 = 16 * 1024 * 1024;
+/// A read happens only when nothing waits. It can complete one large message and bring as much as
+/// `SCRATCH` of further ones, whose frames are smaller on the way back, being unmasked.
+const LIMITS: Limits =
+    Limits { message: MAX_MESSAGE, outbox: MAX_MESSAGE + 2 * SCRATCH as u32, head: 8 * 1024 };
+/// What the thread's outbox keeps between turns.
+const KEPT: u32 = SCRATCH as u32;
+/// After so many reads the others have their turn.
+const READS_PER_TURN: usize = 16;
+/// An outbox holds one pong, the newest. So many per read are written one by one, so that each of
+/// a few pings is answered; of a flood, the last one is (§5.5.3 allows that).
+const PONGS_PER_READ: usize = 16;
+
+/// What the connections of a thread share. Between turns there is nothing of theirs in it.
+pub struct Shared {
+    scratch: Box<[u8]>,
+    out: Outbox,
+}
+
+impl Shared {
+    pub fn new() -> Self {
+        Self { scratch: vec![0; SCRATCH].into(), out: Outbox::keeping(&LIMITS, KEPT) }
+    }
+}
+
+/// All that one connection costs while it sleeps: 72 bytes.
+pub struct Connection {
+    socket: TcpStream,
+    state: State,
+    /// What the socket did not take at once.
+    out: Outbox,
+    /// Tells this connection from those that had its key before.
+    pub serial: u32,
+    /// Whether the event loop has it among the unfinished.
+    pub is_queued: bool,
+    may_have_bytes: bool,
+    has_ended: bool,
+}
+
+// In debug builds, mio adds a check of its own to the socket.
+const _: () = assert!(size_of::<Connection>() <= if cfg!(debug_assertions) { 80 } else { 72 });
+
+enum State {
+    Handshake(HeadReader),
+    Open(WebSocket<dormouse::Server>),
+    /// The last bytes to send wait in the outbox.
+    Closing,
+    /// All is sent and our side is shut down. What comes is thrown away until the peer closes, since
+    /// closing a socket with unread bytes resets it, and a reset can overtake the Close frame.
+    ShutDown,
+}
+
+/// What becomes of a connection after its turn.
+pub enum Turn {
+    /// The socket will tell when it is ready again.
+    Wait,
+    /// There may be more to read.
+    Again,
+    /// The peer has ended the stream.
+    Done,
+}
+
+impl Connection {
+    pub fn new(socket: TcpStream, serial: u32) -> Self {
+        Self {
+            socket,
+            state: State::Handshake(HeadReader::new(&LIMITS)),
+            out: Outbox::new(&LIMITS),
+            serial,
+            is_queued: false,
+            may_have_bytes: false,
+            has_ended: false,
+        }
+    }
+
+    pub fn is_new(&self) -> bool {
+        matches!(self.state, State::Handshake(_))
+    }
+
+    pub fn is_closing(&self) -> bool {
+        matches!(self.state, State::Closing | State::ShutDown)
+    }
+
+    /// Remembers what the poller said, since it says it once.
+    pub fn wake(&mut self, event: &mio::event::Event) {
+        self.has_ended |= event.is_read_closed() || event.is_error();
+        self.may_have_bytes |= event.is_readable() || self.has_ended;
+    }
+
+    /// Writes what waits, then reads and answers until there is nothing to do or the turn is over.
+    ///
+    /// # Errors
+    ///
+    /// The socket's; the connection is of no use then.
+    pub fn turn(&mut self, shared: &mut Shared) -> io::Result<Turn> {
+        for _ in 0..READS_PER_TURN {
+            self.out.write_to(&mut self.socket)?;
+            if !self.out.is_empty() {
+                return Ok(Turn::Wait);
+            }
+            if matches!(self.state, State::Closing) {
+                self.socket.shutdown(Shutdown::Write)?;
+                self.state = State::ShutDown;
+            }
+            if !self.may_have_bytes {
+                return Ok(Turn::Wait);
+            }
+            match self.socket.read(&mut shared.scratch) {
+                Ok(0) => return Ok(Turn::Done),
+                Ok(len) => {
+                    self.may_have_bytes = !self.is_drained_by(len);
+                    self.answer(len, shared)?;
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.may_have_bytes = false;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Turn::Again)
+    }
+
+    /// Whether a read of `len` bytes has left nothing, so that the next change will be told.
+    ///
+    /// epoll(7) on edge-triggered streams: if read "returns a lower number of bytes, you can be sure
+    /// of having exhausted the read I/O space". That spares one call per wake-up. An end that the
+    /// poller has already told stands behind the bytes, so it takes reading on to see it. Other
+    /// systems want to see `WouldBlock`.
+    fn is_drained_by(&self, len: usize) -> bool {
+        cfg!(any(target_os = "linux", target_os = "android")) && len < SCRATCH && !self.has_ended
+    }
+
+    /// Takes the first `len` bytes of the scratch buffer, and writes all the answers at once.
+    fn answer(&mut self, len: usize, shared: &mut Shared) -> io::Result<()> {
+        let Shared { scratch, out } = shared;
+        let mut input = Input::new(scratch.get_mut(..len).unwrap_or_default());
+        self.receive(&mut input, out);
+        match out.write_to(&mut self.socket) {
+            Ok(_) => {
+                self.out.append(out);
+                Ok(())
+            }
+            Err(error) => {
+                out.clear();
+                Err(error)
+            }
+        }
+    }
+
+    fn receive(&mut self, input: &mut Input<'_>, out: &mut Outbox) {
+        if let State::Handshake(reader) = &mut self.state {
+            self.state = match shake_hands(reader, input, out) {
+                Ok(true) => State::Open(WebSocket::server(&LIMITS)),
+                Ok(false) => return,
+                Err(refusal) => {
+                    // An outbox that has no room for the reason leaves only to close.
+                    let _ = refusal.write(out);
+                    State::Closing
+                }
+            };
+        }
+        if let State::Open(ws) = &mut self.state {
+            echo(ws, input, out, &mut self.socket);
+            if ws.is_closed() {
+                self.state = State::Closing;
+            }
+        }
+    }
+}
+
+/// `Ok(false)` asks for more bytes; after `Ok(true)`, what is left of `input` are frames.
+fn shake_hands(
+    reader: &mut HeadReader,
+    input: &mut Input<'_>,
+    out: &mut Outbox,
+) -> Result<bool, Refusal> {
+    let Some(head) = reader.next(input)? else { return Ok(false) };
+    let mut headers = [EMPTY_HEADER; 64];
+    let request = Request::parse(&head, &mut headers)?;
+    // A server with something to guard compares `origin()` and looks at cookies before it accepts.
+    let upgrade = Upgrade::read(&request)?;
+    match upgrade.accept().write(out) {
+        Ok(()) => Ok(true),
+        Err(_) => Err(Refusal::Unavailable { retry_after: 1 }),
+    }
+}
+
+/// Sends back every message in `input`. A violation needs nothing more: its Close is in `out`.
+fn echo(
+    ws: &mut WebSocket<dormouse::Server>,
+    input: &mut Input<'_>,
+    out: &mut Outbox,
+    socket: &mut TcpStream,
+) {
+    let mut pongs = 0;
+    while let Ok(Some(event)) = ws.next(input, out) {
+        let sent = match event {
+            Event::Text(text) => ws.text(&text, out),
+            Event::Binary(bytes) => ws.binary(&bytes, out),
+            Event::Ping(_) if pongs < PONGS_PER_READ && !input.is_empty() => {
+                pongs += 1;
+                // The pong is out before the next one takes its place. An error here comes again
+                // with the write that ends the turn.
+                let _ = out.write_to(socket);
+                Ok(())
+            }
+            Event::Ping(_) | Event::Pong(_) | Event::Close(_) => Ok(()),
+        };
+        if sent.is_err() {
+            // The limits leave room for every answer. Should that ever change, nobody is left with
+            // an answer missing and a connection that looks well.
+            ws.close(CloseCode::INTERNAL_ERROR, "", out);
+        }
+    }
+}
