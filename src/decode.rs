@@ -4,7 +4,7 @@
 //! frames. It keeps 16 bytes and nothing on the heap: a header that is cut stays in these bytes, a
 //! payload is never kept. It checks every rule about headers, masking and the order of fragments.
 //!
-//! Layer 2: no messages, no UTF-8, no replies, no limits; that is what
+//! Layer 3: no messages, no UTF-8, no replies, no limits; that is what
 //! [`WebSocket`](crate::WebSocket) adds. Use a `Decoder` by itself to stream a message that need not
 //! be whole in memory, or to pass frames on.
 //!

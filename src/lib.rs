@@ -11,7 +11,7 @@
 //! |---|---|
 //! | socket, TLS, poller, timers, threads | the protocol state of a connection: [`WebSocket`] |
 //! | one scratch read buffer per thread | bytes waiting to be written: [`Outbox`] |
-//! | randomness: mask keys and nonces are passed in | every MUST of RFC 6455 §4, §5, §7 and §8 |
+//! | randomness: mask keys and nonces are passed in | every MUST of RFC 6455 §4, §5, §7 and §8 about bytes |
 //! | the decision: origin, login, subprotocol | the exact bytes of the decision on the wire |
 //!
 //! # The three calls
@@ -128,9 +128,9 @@
 //!
 //! # Layers
 //!
-//! A module uses only modules of lower ranks, never a sibling; a test of the crate checks that.
+//! A module uses only modules of lower layers, never a sibling; a test of the crate checks that.
 //!
-//! | rank | modules |
+//! | layer | modules |
 //! |---|---|
 //! | 5 | this page |
 //! | 4 | [`WebSocket`]: messages, replies, closing; [`server`] and [`client`]: the opening handshake |

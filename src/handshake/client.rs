@@ -1,6 +1,6 @@
 //! The client's side of the opening handshake.
 //!
-//! RFC 6455 §4.1. Layer 3: writes the request, then verifies the response. It opens no connection,
+//! RFC 6455 §4.1. Layer 4: writes the request, then verifies the response. It opens no connection,
 //! resolves no name and draws no randomness: the embedder does, and brings the nonce.
 //!
 //! ```
@@ -132,6 +132,9 @@ impl<'a> Connect<'a> {
     }
 
     /// The extensions to offer, as the value of `Sec-WebSocket-Extensions`.
+    ///
+    /// [`WebSocket`](crate::WebSocket) speaks none that uses the reserved bits of a frame; whoever
+    /// agrees on one reads and writes such frames without it.
     pub fn extensions(self, extensions: Option<&'a str>) -> Self {
         Self { extensions, ..self }
     }
@@ -188,8 +191,7 @@ impl<'a> Connect<'a> {
     fn check(&self) -> Result<(), ConnectError> {
         require(grammar::is_authority(self.host.as_bytes()), ConnectError::Host)?;
         // §3: "Fragment identifiers [...] MUST NOT be used on these URIs."
-        let is_target = grammar::is_target(self.target.as_bytes());
-        require(is_target && self.target.starts_with('/'), ConnectError::Target)?;
+        require(grammar::is_path(self.target.as_bytes()), ConnectError::Target)?;
         let origin = self.origin.unwrap_or("null");
         require(grammar::is_graphic(origin.as_bytes()), ConnectError::Origin)?;
         // §4.1: "The elements that comprise this value MUST be non-empty strings [...] not

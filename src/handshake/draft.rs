@@ -1,6 +1,6 @@
 //! A head while it is written: put together first, sent in one piece or not at all.
 //!
-//! Layer 3, for both roles. Whatever a caller adds to a head passes [`check_fields`], so that no
+//! Layer 4, for both roles. Whatever a caller adds to a head passes [`check_fields`], so that no
 //! value can end its line and begin another one (RFC 9112 §11.1).
 
 use alloc::vec::Vec;

@@ -1,6 +1,6 @@
 //! The server's side of the opening handshake.
 //!
-//! RFC 6455 §4.2. Layer 3: one request in, one answer out; no state is kept.
+//! RFC 6455 §4.2. Layer 4: one request in, one answer out; no state is kept.
 //!
 //! | file | what lives there |
 //! |---|---|

@@ -3,12 +3,14 @@
 //! RFC 9110 §5.5 (field values) and §5.6.2 (tokens), RFC 3986 §3.2 (hosts), RFC 9112 §3.2
 //! (targets). Pure functions on slices.
 
+use core::net::Ipv6Addr;
+
 /// A set of characters, as one bit in [`CLASSES`].
 type Class = u8;
 
 /// RFC 9110 §5.6.2: `tchar`, the characters of a token.
 const TCHAR: Class = 1;
-/// RFC 3986 §3.2.2: the characters of a `reg-name`.
+/// RFC 3986 §3.2.2: the characters of a `reg-name` that is not percent-encoded.
 const NAME: Class = 2;
 /// Printable ASCII without the space.
 const GRAPHIC: Class = 4;
@@ -17,6 +19,8 @@ const TARGET: Class = 8;
 /// RFC 9110 §5.5: what a field value may hold when it is written.
 const VALUE: Class = 16;
 const DIGIT: Class = 32;
+/// RFC 3986 §3.3, §3.4: the characters of a path with a query that is not percent-encoded.
+const PATH: Class = 64;
 
 /// The classes of every byte.
 static CLASSES: [Class; 256] = {
@@ -27,7 +31,7 @@ static CLASSES: [Class; 256] = {
         let is_graphic = (byte as u8).is_ascii_graphic();
         let is_digit = (byte as u8).is_ascii_digit();
         if (byte as u8).is_ascii_alphanumeric() {
-            classes[byte] |= TCHAR | NAME;
+            classes[byte] |= TCHAR | NAME | PATH;
         }
         classes[byte] |= if is_graphic { GRAPHIC } else { 0 };
         classes[byte] |= if is_graphic && byte != b'#' as usize { TARGET } else { 0 };
@@ -36,7 +40,8 @@ static CLASSES: [Class; 256] = {
         byte += 1;
     }
     classes = add(classes, TCHAR, b"!#$%&'*+-.^_`|~");
-    add(classes, NAME, b"-._~!$&'()*+,;=%")
+    classes = add(classes, NAME | PATH, b"-._~!$&'()*+,;=");
+    add(classes, PATH, b":@/?")
 };
 
 const fn add(mut classes: [Class; 256], class: Class, marks: &[u8]) -> [Class; 256] {
@@ -83,7 +88,30 @@ pub(crate) fn is_graphic(bytes: &[u8]) -> bool {
     !bytes.is_empty() && all(bytes, GRAPHIC)
 }
 
+/// Whether every byte is of `class` or part of a percent-encoded one (RFC 3986 §2.1).
+fn all_or_encoded(bytes: &[u8], class: Class) -> bool {
+    let mut rest = bytes;
+    loop {
+        rest = match rest {
+            [] => return true,
+            [b'%', high, low, rest @ ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
+                rest
+            }
+            [byte, rest @ ..] if CLASSES[usize::from(*byte)] & class != 0 => rest,
+            _ => return false,
+        }
+    }
+}
+
+/// Whether `bytes` are a path with an optional query as RFC 3986 has them: for writing.
+pub(crate) fn is_path(bytes: &[u8]) -> bool {
+    bytes.first() == Some(&b'/') && all_or_encoded(bytes, PATH)
+}
+
 /// Whether `bytes` may be a request target: printable ASCII without spaces and without a fragment.
+///
+/// That is wider than RFC 3986, because browsers are: they send `|`, `{`, `^` and a lone `%` in a
+/// query as the page wrote them.
 #[inline]
 pub(crate) fn is_target(bytes: &[u8]) -> bool {
     !bytes.is_empty() && all(bytes, TARGET)
@@ -107,17 +135,19 @@ pub(crate) fn is_authority(bytes: &[u8]) -> bool {
     let (host_is_valid, port) = match bytes.strip_prefix(b"[") {
         Some(literal) => {
             let (address, after) = split_at_byte(literal, b']');
-            let valid = |&byte: &u8| byte.is_ascii_alphanumeric() || b":.-_~%".contains(&byte);
+            let address = core::str::from_utf8(address).ok();
+            let address = address.and_then(|address| address.parse::<Ipv6Addr>().ok());
             let port = match after {
                 Some([]) => Some(&[][..]),
                 Some([b':', port @ ..]) => Some(port),
                 _ => None,
             };
-            (!address.is_empty() && address.iter().all(valid), port)
+            (address.is_some(), port)
         }
         None => {
             let (host, port) = split_at_byte(bytes, b':');
-            (!host.is_empty() && all(host, NAME), Some(port.unwrap_or_default()))
+            let is_name = all(host, NAME) || all_or_encoded(host, NAME);
+            (!host.is_empty() && is_name, Some(port.unwrap_or_default()))
         }
     };
     host_is_valid && port.is_some_and(|port| all(port, DIGIT))
@@ -246,17 +276,56 @@ mod tests {
 
     #[test]
     fn rfc9110_7_2_hosts() {
-        let good =
-            ["a", "example.com", "example.com:", "127.0.0.1:80", "[::1]", "[::1]:8080", "a_b"];
+        let good = [
+            "a",
+            "example.com",
+            "example.com:",
+            "127.0.0.1:80",
+            "[::1]",
+            "[::1]:8080",
+            "a_b",
+            "%41",
+        ];
         for host in good {
             assert!(is_authority(host.as_bytes()), "{host}");
         }
         let bad = [
-            "", ":80", "a b", "a:b", "a:80:80", "a/b", "u@h", "[::1", "[]", "[::1]x", "a,b c",
+            "",
+            ":80",
+            "a b",
+            "a:b",
+            "a:80:80",
+            "a/b",
+            "u@h",
+            "[::1",
+            "[]",
+            "[::1]x",
+            "a,b c",
             "a\"",
+            "%",
+            "a%4",
+            "%zz",
+            "[zzz]",
+            "[:::::]",
+            "[fe80::1%25e]",
+            "[127.0.0.1]",
         ];
         for host in bad {
             assert!(!is_authority(host.as_bytes()), "{host}");
+        }
+    }
+
+    #[test]
+    fn rfc3986_3_3_paths_to_write() {
+        for path in ["/", "/a/b;c=d", "/%41?q=%20&r=/?:@", "/~a!$'()*+,"] {
+            assert!(is_path(path.as_bytes()) && is_target(path.as_bytes()), "{path}");
+        }
+        for path in ["", "a", "/a b", "/#a", "/%", "/%4", "/%zz", "/<a>", "/{a}", "/a|b", "/\u{e4}"]
+        {
+            assert!(!is_path(path.as_bytes()), "{path}");
+        }
+        for path in ["/?a={b}|c^d`e", "/?100%"] {
+            assert!(is_target(path.as_bytes()), "browsers send {path}");
         }
     }
 

@@ -183,7 +183,8 @@ impl<'h, 'b> Request<'h, 'b> {
     /// The cheap question for a port that serves other HTTP too. Requests that answer yes go to
     /// `server::Upgrade::read`, which applies all the rules and may still refuse.
     pub fn is_upgrade(&self) -> bool {
-        self.fields.has_token("Upgrade", "websocket")
+        // RFC 9110 §7.8: a server ignores an Upgrade field in an HTTP/1.0 request.
+        self.version >= Version::Http11 && self.fields.has_token("Upgrade", "websocket")
     }
 }
 

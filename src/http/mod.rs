@@ -55,6 +55,8 @@ pub use reader::HeadReader;
 pub enum HeadError {
     /// RFC 6585 §5: the head does not end within [`Limits::head`](crate::Limits::head) bytes.
     TooLarge,
+    /// RFC 9112 §3: not even the first line ends within [`Limits::head`](crate::Limits::head) bytes.
+    LineTooLong,
     /// RFC 6585 §5: the head has more fields than the caller's array has places.
     TooManyHeaders,
     /// RFC 9112 §2.2: a line ends with LF alone.
@@ -85,6 +87,7 @@ impl HeadError {
     pub fn reason(self) -> &'static str {
         match self {
             Self::TooLarge => "the head is larger than the limit",
+            Self::LineTooLong => "the first line is longer than the limit",
             Self::TooManyHeaders => "the head has too many fields",
             Self::BareLf => "a line ends with LF alone",
             Self::LineEnd => "a line does not end with CR LF",

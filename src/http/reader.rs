@@ -70,6 +70,7 @@ impl HeadReader {
     /// # Errors
     ///
     /// [`HeadError::TooLarge`] when as many bytes as the limit allows have come without an end,
+    /// [`HeadError::LineTooLong`] when these are all of one line,
     /// [`HeadError::BareLf`] at the first LF without CR, [`HeadError::NotHttp`] or
     /// [`HeadError::LineEnd`] when the first bytes cannot begin a head. Which of them, and after
     /// which byte, does not depend on how the input was cut. An error is final: the memory is
@@ -110,7 +111,14 @@ impl HeadReader {
                 self.gather(last);
                 Ok(Some(Cow::Owned(mem::take(&mut self.gathered))))
             }
-            None if visible.len() == room => Err(HeadError::TooLarge),
+            // RFC 9112 §3 has a status of its own for a request target that is too long.
+            None if visible.len() == room => {
+                Err(if self.gathered.iter().chain(visible).any(|byte| *byte == LF) {
+                    HeadError::TooLarge
+                } else {
+                    HeadError::LineTooLong
+                })
+            }
             None => {
                 let rest = input.take_rest();
                 self.gather(rest);
@@ -119,7 +127,7 @@ impl HeadReader {
         }
     }
 
-    // RFC 9112 §2.2: "a server that is expecting to receive and parse a request-line SHOULD ignore
+    // For servers, and harmless for clients. RFC 9112 §2.2: "a server that is expecting to receive and parse a request-line SHOULD ignore
     // at least one empty line (CRLF) received prior to the request-line"
     fn skip_empty_lines(&mut self, input: &mut Input<'_>) -> Result<(), HeadError> {
         while self.skipped < self.limit {
@@ -252,7 +260,7 @@ mod tests {
             let capacity = reader.gathered.capacity();
             assert!((seen..=100.min(2 * seen)).contains(&capacity), "{capacity} for {seen}");
         }
-        assert_eq!(reader.next(&mut Input::new(&mut [b'a'])), Err(HeadError::TooLarge));
+        assert_eq!(reader.next(&mut Input::new(&mut [b'a'])), Err(HeadError::LineTooLong));
         assert_eq!(reader.gathered.capacity(), 0);
     }
 }

@@ -10,7 +10,7 @@
 //! | `queue` | the queue on the heap: own bytes, shared frames and at most one unsent pong |
 //! | `prepared` | `Prepared`: a frame encoded once for many connections |
 //!
-//! Layer 2: knows frames and bytes; whether a frame may be sent now is for `WebSocket`.
+//! Layer 3: knows frames and bytes; whether a frame may be sent now is for `WebSocket`.
 
 mod prepared;
 mod queue;

@@ -7,7 +7,7 @@
 //! | `assembly` | messages in pieces |
 //! | `event` | `Event`, `Violation` |
 //!
-//! Layer 3: everything an endpoint must do once the handshake is over; knows nothing of HTTP.
+//! Layer 4: everything an endpoint must do once the handshake is over; knows nothing of HTTP.
 
 mod assembly;
 mod event;
@@ -243,7 +243,8 @@ impl<R: Role> WebSocket<R> {
     ///
     /// # Errors
     ///
-    /// [`AbnormalClosure`] (§7.1.5: close code 1006) if the closing handshake was not complete.
+    /// [`AbnormalClosure`] (§7.1.5: close code 1006) if the connection was still open: neither had
+    /// both sides sent a Close, nor had a violation ended it, which [`next`](Self::next) has told.
     pub fn end_of_stream(&mut self) -> Result<(), AbnormalClosure> {
         let closed = self.is_closed();
         self.shut();

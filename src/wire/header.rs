@@ -142,7 +142,8 @@ impl FrameHeader {
 
     /// Writes the header to the front of `buffer` and returns the bytes written.
     ///
-    /// The length takes its shortest form (§5.2).
+    /// The length takes its shortest form (§5.2). That a control frame is short and not fragmented is
+    /// up to the caller; [`WebSocket`](crate::WebSocket) sees to it for its frames.
     ///
     /// ```
     /// use dormouse::wire::{FrameHeader, MAX_HEADER_LEN, Opcode, Rsv};

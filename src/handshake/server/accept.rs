@@ -1,6 +1,6 @@
 //! The answer that makes the connection a WebSocket.
 //!
-//! RFC 6455 §4.2.2. Layer 3: writes exactly what was decided, or nothing.
+//! RFC 6455 §4.2.2. Layer 4: writes exactly what was decided, or nothing.
 
 use crate::handshake::AcceptKey;
 use crate::handshake::draft::{Draft, check_fields};
@@ -70,6 +70,9 @@ impl<'a> Accept<'a> {
 
     /// The extensions that both will use, as the value of `Sec-WebSocket-Extensions`; `None` to
     /// agree on none.
+    ///
+    /// [`WebSocket`](crate::WebSocket) speaks none that uses the reserved bits of a frame; whoever
+    /// agrees on one reads and writes such frames without it.
     #[inline]
     pub fn extensions(self, extensions: Option<&'a str>) -> Self {
         Self { extensions, ..self }

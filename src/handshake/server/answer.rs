@@ -1,6 +1,6 @@
 //! Any HTTP response: the refusals, and the pages of a port that serves other HTTP too.
 //!
-//! RFC 9110 §15, RFC 9112 §4 and §6. Layer 3: writes a whole response or nothing; it knows nothing
+//! RFC 9110 §15, RFC 9112 §4 and §6. Layer 4: writes a whole response or nothing; it knows nothing
 //! of the request.
 
 use crate::handshake::draft::{Decimal, Draft, check_fields};
@@ -154,7 +154,7 @@ impl<'a> Answer<'a> {
         if !(200..600).contains(&self.status) {
             return Err(AnswerError::Status);
         }
-        let is_bodiless = matches!(self.status, 204 | 304);
+        let is_bodiless = matches!(self.status, 204 | 205 | 304);
         if is_bodiless && !self.body.is_empty() {
             return Err(AnswerError::Body);
         }
@@ -175,7 +175,7 @@ impl<'a> Answer<'a> {
         }
         // RFC 9110 §8.6: "A server MUST NOT send a Content-Length header field in any response
         // with a status code of 1xx (Informational) or 204 (No Content)."
-        if !is_bodiless {
+        if !matches!(self.status, 204 | 304) {
             draft.field("Content-Length", Decimal::new(self.body.len() as u64).as_str());
         }
         draft.push(b"\r\n");
@@ -192,6 +192,7 @@ pub(super) fn phrase(status: u16) -> &'static str {
         201 => "Created",
         202 => "Accepted",
         204 => "No Content",
+        205 => "Reset Content",
         206 => "Partial Content",
         301 => "Moved Permanently",
         302 => "Found",

@@ -1,6 +1,6 @@
 //! The answer to an upgrade request that is not accepted.
 //!
-//! RFC 6455 §4.2.1 and §4.2.2, RFC 9110 §15.5 and §15.6. Layer 3: which status, which fields and
+//! RFC 6455 §4.2.1 and §4.2.2, RFC 9110 §15.5 and §15.6. Layer 4: which status, which fields and
 //! which sentence belong to a reason; `answer` writes them.
 
 use core::fmt;
@@ -46,6 +46,8 @@ pub enum Refusal {
     NotFound,
     /// 405: the method is not GET (§4.1).
     MethodNotAllowed,
+    /// 414: the request line does not end within the limit for heads (RFC 9112 §3).
+    TargetTooLong,
     /// 426: a request that does not ask for WebSocket came to a place where nothing else is.
     NotAnUpgrade,
     /// 426: the client speaks another version of the protocol; the answer names 13 (§4.2.2, §4.4).
@@ -75,6 +77,7 @@ impl Refusal {
             Self::Forbidden => 403,
             Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
+            Self::TargetTooLong => 414,
             Self::NotAnUpgrade | Self::WebSocketVersion => 426,
             Self::TooManyRequests { .. } => 429,
             Self::HeadTooLarge => 431,
@@ -91,6 +94,7 @@ impl Refusal {
             Self::Forbidden => "this origin or user may not connect",
             Self::NotFound => "there is nothing at this path",
             Self::MethodNotAllowed => "the method of a WebSocket handshake is GET",
+            Self::TargetTooLong => "the request target is too long",
             Self::NotAnUpgrade => "this resource speaks WebSocket only",
             Self::WebSocketVersion => "the WebSocket version is not 13",
             Self::TooManyRequests { .. } => "too many requests",
@@ -118,9 +122,14 @@ impl Refusal {
             Self::TooManyRequests { retry_after } | Self::Unavailable { retry_after } => {
                 answer.retry_after(retry_after)
             }
+            // §4.4 names the version in a 400 too.
+            Self::BadRequest(BadRequest::MissingVersion | BadRequest::DuplicateVersion) => {
+                answer.own("Sec-WebSocket-Version", "13")
+            }
             Self::BadRequest(_)
             | Self::Forbidden
             | Self::NotFound
+            | Self::TargetTooLong
             | Self::HeadTooLarge
             | Self::HttpVersion => answer,
         }
@@ -153,11 +162,12 @@ impl From<BadRequest> for Refusal {
     }
 }
 
-/// 431 for a head that is too large, 505 for another version of HTTP, 400 for the rest.
+/// 414 and 431 for a head that is too large, 505 for another version of HTTP, 400 for the rest.
 impl From<HeadError> for Refusal {
     fn from(error: HeadError) -> Self {
         match error {
             HeadError::TooLarge | HeadError::TooManyHeaders => Self::HeadTooLarge,
+            HeadError::LineTooLong => Self::TargetTooLong,
             HeadError::Version => Self::HttpVersion,
             error => Self::BadRequest(BadRequest::Head(error)),
         }

@@ -1,6 +1,6 @@
 //! The upgrade request: every rule that it has to meet, and what it asks for.
 //!
-//! RFC 6455 §4.1, §4.2.1, §9.1 and §11.3. Layer 3: reads a parsed request and decides nothing that
+//! RFC 6455 §4.1, §4.2.1, §9.1 and §11.3. Layer 4: reads a parsed request and decides nothing that
 //! is the embedder's to decide.
 
 use super::{Accept, BadRequest, Refusal};
@@ -70,8 +70,8 @@ impl<'h, 'b> Upgrade<'h, 'b> {
         require(!seen.body, BadRequest::Body)?;
         // RFC 6454 §7.3: "The user agent MUST NOT include more than one Origin header field"
         let origin = seen.origin.once(BadRequest::DuplicateOrigin)?;
-        // RFC 6454 §7.1: an origin is ASCII without spaces. The field may hold several with spaces
-        // between them, but which of them to judge by nobody could say.
+        // RFC 6454 §7.1: an origin is ASCII without spaces. The grammar allows several in one field,
+        // but they could not be judged.
         require(origin.is_none_or(grammar::is_graphic), BadRequest::Origin)?;
         let protocols = seen.protocols.fields(request);
         check_protocols(protocols)?;
@@ -248,8 +248,7 @@ fn is_resource(request: &Request<'_, '_>) -> bool {
     let target = request.target();
     let is_absolute = || {
         let scheme = target.split_once("://").map_or("", |(scheme, _)| scheme);
-        let known = ["http", "https", "ws", "wss"];
-        known.iter().any(|known| scheme.eq_ignore_ascii_case(known))
+        (scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https"))
             && request.host().is_some_and(grammar::is_authority)
     };
     grammar::is_target(target.as_bytes()) && (target.starts_with('/') || is_absolute())
