@@ -1,7 +1,8 @@
 //! The server's handshake on the request of a real Chromium: the request in, the 101 answer out.
 //!
 //! The floor is what no server can leave out: httparse on the same head, SHA-1 of the key and the
-//! GUID, base64 of the digest, and writing the answer, of which two values differ each time.
+//! GUID, base64 of the digest, and writing the answer, of which two values differ each time. Neither
+//! side fills its array of headers before it parses (`parse_uninit`).
 
 mod support;
 

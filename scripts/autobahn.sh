@@ -48,9 +48,13 @@ elif ! command -v "$wstest" >/dev/null; then
   exit 1
 fi
 
-rm -rf "$reports"
+# Only what an earlier run has left: the folder may be anybody's.
 mkdir -p "$reports"
 reports=$(cd "$reports" && pwd)
+for direction in server client; do
+  rm -rf "${reports:?}/$direction" "$reports/$direction.json" "$reports/$direction.log"
+done
+rm -f "$reports/echo_mio.log" "$reports/fuzzingserver.log"
 
 # What runs beside this script, each a process group of its own so that its children end with it.
 started=()

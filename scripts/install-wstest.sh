@@ -23,6 +23,10 @@ for tool in apt-get dpkg gcc python3; do
   command -v "$tool" >/dev/null || die "needs $tool; or use the suite's container image"
 done
 
+# A folder that is not of an earlier try is somebody's.
+if [ -d "$folder" ] && [ ! -d "$folder/apt" ] && [ -n "$(ls -A "$folder")" ]; then
+  die "$folder holds something else"
+fi
 rm -rf "$folder"
 mkdir -p "$folder/apt/lists/partial" "$folder/packages" "$folder/wheels" "$folder/bootstrap"
 

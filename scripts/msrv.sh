@@ -15,10 +15,19 @@ rustup_compiler() {
     rustup which rustc --toolchain "$version.0" 2>/dev/null
 }
 
+# The version of the package `rustc-web` that has the compiler, or nothing.
+debian_release() {
+  apt-cache madison rustc-web | cut -d '|' -f 2 | tr -d ' ' | grep "^$version\." | head -n 1
+}
+
 debian_compiler() {
   if [ ! -x "$folder/rustc" ]; then
     command -v apt-get >/dev/null && command -v dpkg >/dev/null || return 1
-    release=$(apt-cache madison rustc-web | cut -d '|' -f 2 | tr -d ' ' | grep "^$version\." | head -n 1)
+    release=$(debian_release)
+    if [ -z "$release" ]; then
+      apt-get update >/dev/null 2>&1 || return 1
+      release=$(debian_release)
+    fi
     [ -n "$release" ] || return 1
     mkdir -p "$folder"
     (

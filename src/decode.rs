@@ -78,6 +78,7 @@ pub struct Piece<'b> {
 
 /// Why a stream of frames is broken: what a header says cannot come here, or from this side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum FrameError {
     /// §5.2: bytes that are no frame header.
     #[error(transparent)]

@@ -19,15 +19,19 @@
 //! 1. **Handshake**: [`http::HeadReader`] collects the head, [`server::Upgrade::read`] applies the
 //!    rules, `accept` or a [`server::Refusal`] writes the answer. Clients: [`client::Connect`].
 //! 2. **Read**: [`WebSocket::next`] until it returns `None`, with the bytes of one read as [`Input`].
-//! 3. **Write**: [`Outbox::write_to`]; what the socket does not take stays.
+//! 3. **Write**: `Outbox::write_to`, or [`Outbox::slices`] and [`Outbox::advance`] by hand; what the
+//!    socket does not take stays.
 //!
-//! ```
+#![cfg_attr(feature = "std", doc = "```")]
+#![cfg_attr(not(feature = "std"), doc = "```ignore")]
 //! use dormouse::http::{EMPTY_HEADER, HeadReader, Request};
 //! use dormouse::server::{Refusal, Upgrade};
 //! use dormouse::{Event, Input, Limits, Outbox, WebSocket};
 //! use std::io::{Read, Write};
 //!
-//! /// Echoes on one connection until it is closed. `stream` may be a socket or a TLS stream.
+//! /// Echoes on one connection until it is closed. `stream` may be a socket or a TLS stream. For
+//! /// browsers, compare `upgrade.origin()` before accepting; before a socket is closed, shut down its
+//! /// writing half and read to the end, or a reset may overtake the last bytes (see the examples).
 //! fn serve(mut stream: impl Read + Write) -> Result<(), Box<dyn std::error::Error>> {
 //!     let limits = Limits::default();
 //!     let mut scratch = [0; 4096];
@@ -109,10 +113,12 @@
 //! | a declared length, however large | nothing: memory grows by bytes received |
 //! | a message in pieces | at most [`Limits::message`], then the connection fails |
 //! | empty fragments without end | 128 of them, then the connection fails |
-//! | pings, and never reads | one pong of at most 131 bytes |
+//! | pings, and never reads | 17 pongs of at most 131 bytes each |
 //! | anything to which you reply, and never reads | at most twice [`Limits::outbox`] |
 //! | an HTTP head without end, or byte by byte | at most [`Limits::head`], every byte scanned once |
 //! | anything at all | no panic: the crate has no `unsafe`, and answers with the close code or HTTP status that the RFC names |
+//!
+//! While a buffer grows, the old one is there beside the new one.
 //!
 //! Deadlines are yours, because clocks are: for the handshake, for a Close that is not answered, and
 //! for peers that do not read.
@@ -121,10 +127,10 @@
 //!
 //! | feature | default | adds |
 //! |---|---|---|
-//! | `std` | yes | [`Outbox::write_to`], and SIMD chosen at run time |
+//! | `std` | yes | `Outbox::write_to` and `Outbox::flush`, and SIMD chosen at run time |
 //! | `simdutf8` | yes | UTF-8 validation with SIMD |
 //!
-//! Without `std` the crate needs only `alloc`.
+//! Without `std` the crate needs only `alloc`, and a processor with atomic pointers.
 //!
 //! # Layers
 //!
@@ -166,6 +172,6 @@ pub use websocket::{AbnormalClosure, Event, Violation, WebSocket};
 pub use wire::close::{CloseCode, CloseError, CloseFrame};
 
 /// The samples of the README compile.
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "std"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -18,7 +18,10 @@ pub struct Limits {
     /// declares it. Default: 1 MiB.
     pub message: u32,
     /// The most bytes that may wait in an [`Outbox`](crate::Outbox) before sending answers
-    /// [`SendError::Full`](crate::SendError::Full). Default: 1 MiB.
+    /// [`SendError::Full`](crate::SendError::Full). Default: 2 MiB.
+    ///
+    /// Whoever answers every message with one as large needs room for the largest one and for what
+    /// else a single read can bring.
     pub outbox: u32,
     /// The largest HTTP head, request or response, to collect. Default: 8 KiB.
     pub head: u32,
@@ -26,6 +29,6 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { message: 1024 * 1024, outbox: 1024 * 1024, head: 8 * 1024 }
+        Self { message: 1024 * 1024, outbox: 2 * 1024 * 1024, head: 8 * 1024 }
     }
 }

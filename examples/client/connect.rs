@@ -162,7 +162,8 @@ fn read_body(
     response: &Response<'_, '_>,
     mut input: Input<'_>,
 ) -> Vec<u8> {
-    let announced = response.content_length().and_then(|len| usize::try_from(len).ok());
+    let announced =
+        response.content_length().ok().flatten().and_then(|len| usize::try_from(len).ok());
     let len = announced.map_or(MAX_BODY, |len| len.min(MAX_BODY));
     let mut body = input.take(len).to_vec();
     let mut scratch = [0; MAX_BODY];

@@ -76,7 +76,7 @@ pub enum ConnectError {
     ///
     /// 100 to 199 is an interim answer: read the next head and verify that. For the others the
     /// response has the fields (`Location`, `WWW-Authenticate`), and what follows the head is the
-    /// body, [`Response::content_length`] bytes of it.
+    /// body, as long as [`Response::content_length`] says.
     #[error("the server answered with status {0}")]
     Status(u16),
     /// RFC 9110 §7.8: 101 came with a version of HTTP that knows no upgrade.
@@ -249,7 +249,7 @@ impl Handshake<'_> {
         // §4.1: "contains a value that is not an ASCII case-insensitive match for the value
         // "websocket", the client MUST _Fail the WebSocket Connection_"
         let mut upgrade =
-            fields.tokens("Upgrade").map(|value| value.eq_ignore_ascii_case(b"websocket"));
+            fields.elements("Upgrade").map(|value| value.eq_ignore_ascii_case(b"websocket"));
         let is_upgrade = upgrade.next() == Some(true) && upgrade.all(|is_match| is_match);
         require(is_upgrade, ConnectError::Upgrade)?;
         // §4.1: "doesn't contain a token that is an ASCII case-insensitive match for the value

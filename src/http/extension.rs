@@ -10,7 +10,7 @@
 use alloc::borrow::Cow;
 use alloc::string::String;
 
-use super::grammar::{split_at_byte, token, trim};
+use super::grammar::{is_tchar, is_token, split_at_byte, token, trim};
 
 /// An extension that one side offers or accepts, borrowed from the head.
 ///
@@ -47,7 +47,7 @@ impl<'b> Extension<'b> {
     pub fn parse(element: &'b [u8]) -> Result<Self, ExtensionError> {
         let (name, params) = split_at_byte(element, b';');
         let name = token(trim(name)).ok_or(ExtensionError)?;
-        if raw_params(params).all(|param| parse_param(param).is_some()) {
+        if raw_params(params).all(is_param) {
             Ok(Self { name, params })
         } else {
             Err(ExtensionError)
@@ -75,6 +75,29 @@ fn raw_params(params: Option<&[u8]>) -> impl Iterator<Item = &[u8]> + Clone {
     params.into_iter().flat_map(|params| params.split(|&byte| byte == b';'))
 }
 
+fn is_param(param: &[u8]) -> bool {
+    let (name, value) = split_at_byte(param, b'=');
+    is_token(trim(name)) && value.is_none_or(|value| is_value(trim(value)))
+}
+
+/// §9.1: a token, or a quoted string that is a token once it is unescaped.
+fn is_value(value: &[u8]) -> bool {
+    let Some(quoted) = value.strip_prefix(b"\"") else { return is_token(value) };
+    let Some(quoted) = quoted.strip_suffix(b"\"") else { return false };
+    let mut bytes = unescape(quoted).peekable();
+    bytes.peek().is_some() && bytes.all(|byte| byte.is_some_and(is_tchar))
+}
+
+/// The characters of a quoted string; `None` stands for one that a backslash announces in vain.
+fn unescape(quoted: &[u8]) -> impl Iterator<Item = Option<u8>> {
+    let mut bytes = quoted.iter().copied();
+    core::iter::from_fn(move || match bytes.next()? {
+        b'\\' => Some(bytes.next()),
+        byte => Some(Some(byte)),
+    })
+}
+
+/// A parameter that is one, with its quotes taken off.
 fn parse_param(param: &[u8]) -> Option<(&str, Option<Cow<'_, str>>)> {
     let (name, value) = split_at_byte(param, b'=');
     let value = match value {
@@ -94,14 +117,7 @@ fn parse_value(value: &[u8]) -> Option<Cow<'_, str>> {
     if !quoted.contains(&b'\\') {
         return token(quoted).map(Cow::Borrowed);
     }
-    let mut unescaped = String::with_capacity(quoted.len());
-    let mut bytes = quoted.iter();
-    while let Some(&byte) = bytes.next() {
-        let byte = if byte == b'\\' { *bytes.next()? } else { byte };
-        unescaped.push(char::from(byte));
-    }
-    token(unescaped.as_bytes())?;
-    Some(Cow::Owned(unescaped))
+    unescape(quoted).map(|byte| byte.map(char::from)).collect::<Option<String>>().map(Cow::Owned)
 }
 
 #[cfg(test)]

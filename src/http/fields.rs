@@ -2,9 +2,9 @@
 //!
 //! RFC 9110 §5. Layer 2: values are bytes here; what they mean is for the caller.
 
-use super::Header;
 use super::extension::{Extension, ExtensionError};
 use super::grammar::Elements;
+use super::{HeadError, Header};
 
 /// The fields of one head, borrowed.
 ///
@@ -21,7 +21,7 @@ use super::grammar::Elements;
 /// ];
 /// let fields = Fields::new(&lines);
 /// assert_eq!(fields.get("ACCEPT"), Some(&b"text/html, , text/plain"[..]));
-/// assert_eq!(fields.tokens("accept").count(), 3);
+/// assert_eq!(fields.elements("accept").count(), 3);
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Fields<'h, 'b> {
@@ -60,21 +60,20 @@ impl<'h, 'b> Fields<'h, 'b> {
     }
 
     /// The elements of the comma list that the lines called `name` make up together, without
-    /// white space around them and without the empty ones (RFC 9110 §5.6.1).
-    ///
-    /// They are not checked to be tokens. Not for fields whose elements may hold a quoted comma.
-    pub fn tokens<'n>(
+    /// white space around them and without the empty ones (RFC 9110 §5.6.1). Not for fields whose
+    /// elements may hold a quoted comma.
+    pub fn elements<'n>(
         &self,
         name: &'n str,
     ) -> impl Iterator<Item = &'b [u8]> + Clone + use<'h, 'b, 'n> {
-        Tokens { line: Elements::of(&[]), lines: self.all(name) }
+        List { line: Elements::of(&[]), lines: self.all(name) }
     }
 
     /// Whether the comma list `name` has `token`, without regard to ASCII case.
     ///
     /// An element counts as a whole: `not-upgrade` is not `upgrade`.
     pub fn has_token(&self, name: &str, token: &str) -> bool {
-        self.tokens(name).any(|element| element.eq_ignore_ascii_case(token.as_bytes()))
+        self.elements(name).any(|element| element.eq_ignore_ascii_case(token.as_bytes()))
     }
 
     /// The elements of `Sec-WebSocket-Extensions`, over all its lines, in the sender's order of
@@ -87,31 +86,46 @@ impl<'h, 'b> Fields<'h, 'b> {
     pub fn extensions(
         &self,
     ) -> impl Iterator<Item = Result<Extension<'b>, ExtensionError>> + Clone + use<'h, 'b> {
-        self.tokens("Sec-WebSocket-Extensions").map(Extension::parse)
+        self.elements("Sec-WebSocket-Extensions").map(Extension::parse)
     }
 
-    /// How many bytes of body the head announces with `Content-Length`.
+    /// How many bytes of body the head announces with `Content-Length`; `None` if it does not.
     ///
-    /// `None` if it does not say so, if it says something that is not a number or two different
-    /// ones, or if a `Transfer-Encoding` overrides it (RFC 9112 §6.3).
-    pub fn content_length(&self) -> Option<u64> {
+    /// # Errors
+    ///
+    /// [`HeadError::BodyLength`]: the field is malformed or says two things, or the body has a
+    /// transfer coding. The length of the body is not in the head then, and who guesses takes the
+    /// body for the next head (RFC 9112 §6.3, §11.2).
+    pub fn content_length(&self) -> Result<Option<u64>, HeadError> {
         if self.get("Transfer-Encoding").is_some() {
-            return None;
+            return Err(HeadError::BodyLength);
         }
-        let mut lengths = self.tokens("Content-Length").map(parse_decimal);
-        let length = lengths.next()??;
-        lengths.all(|other| other == Some(length)).then_some(length)
+        let mut length = None;
+        for value in self.all("Content-Length") {
+            let mut values = Elements::of(value).peekable();
+            if values.peek().is_none() {
+                return Err(HeadError::BodyLength);
+            }
+            for value in values {
+                let value = parse_decimal(value).ok_or(HeadError::BodyLength)?;
+                if length.is_some_and(|length| length != value) {
+                    return Err(HeadError::BodyLength);
+                }
+                length = Some(value);
+            }
+        }
+        Ok(length)
     }
 }
 
 /// The elements of a list that is spread over `lines`.
 #[derive(Clone)]
-struct Tokens<'b, I> {
+struct List<'b, I> {
     line: Elements<'b>,
     lines: I,
 }
 
-impl<'b, I: Iterator<Item = &'b [u8]>> Iterator for Tokens<'b, I> {
+impl<'b, I: Iterator<Item = &'b [u8]>> Iterator for List<'b, I> {
     type Item = &'b [u8];
 
     #[inline]
@@ -140,7 +154,7 @@ fn parse_decimal(digits: &[u8]) -> Option<u64> {
 mod tests {
     use super::*;
 
-    fn content_length(lines: &[(&'static str, &'static str)]) -> Option<u64> {
+    fn content_length(lines: &[(&'static str, &'static str)]) -> Result<Option<u64>, HeadError> {
         let mut headers = [super::super::EMPTY_HEADER; 4];
         for (header, (name, value)) in headers.iter_mut().zip(lines) {
             *header = Header { name, value: value.as_bytes() };
@@ -150,17 +164,20 @@ mod tests {
 
     #[test]
     fn rfc9112_6_3_content_length() {
-        assert_eq!(content_length(&[]), None);
-        assert_eq!(content_length(&[("content-length", "0")]), Some(0));
-        assert_eq!(content_length(&[("Content-Length", "42"), ("Content-Length", "42")]), Some(42));
-        assert_eq!(content_length(&[("Content-Length", "42, 42")]), Some(42));
-        assert_eq!(content_length(&[("Content-Length", "42"), ("Content-Length", "43")]), None);
-        assert_eq!(content_length(&[("Content-Length", "18446744073709551615")]), Some(u64::MAX));
-        for bad in ["18446744073709551616", "-1", "+1", "1a", "0x1", "", "1 1"] {
-            assert_eq!(content_length(&[("Content-Length", bad)]), None, "{bad}");
+        let error = Err(HeadError::BodyLength);
+        assert_eq!(content_length(&[]), Ok(None));
+        assert_eq!(content_length(&[("content-length", "0")]), Ok(Some(0)));
+        let twice = [("Content-Length", "42"), ("Content-Length", "42")];
+        assert_eq!(content_length(&twice), Ok(Some(42)));
+        assert_eq!(content_length(&[("Content-Length", "42, 42")]), Ok(Some(42)));
+        assert_eq!(content_length(&[("Content-Length", "42"), ("Content-Length", "43")]), error);
+        let most = [("Content-Length", "18446744073709551615")];
+        assert_eq!(content_length(&most), Ok(Some(u64::MAX)));
+        for bad in ["18446744073709551616", "-1", "+1", "1a", "0x1", "", ",", "1 1"] {
+            assert_eq!(content_length(&[("Content-Length", bad)]), error, "{bad}");
         }
         let chunked = [("Content-Length", "42"), ("Transfer-Encoding", "chunked")];
-        assert_eq!(content_length(&chunked), None);
+        assert_eq!(content_length(&chunked), error);
     }
 
     #[test]

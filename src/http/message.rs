@@ -91,8 +91,8 @@ impl<'h, 'b> Request<'h, 'b> {
         Ok(Self { method, target, version, fields })
     }
 
-    /// The same view of a request that another HTTP server has parsed. Values are taken without
-    /// white space around them.
+    /// The same view of a request that another HTTP server has parsed. Values have to be without white
+    /// space around them, as HTTP servers give them.
     pub fn from_parts(
         method: &'b str,
         target: &'b str,
@@ -170,12 +170,12 @@ impl<'h, 'b> Request<'h, 'b> {
         self.fields.all(name)
     }
 
-    /// The elements of the comma list `name`, over all its lines. See [`Fields::tokens`].
-    pub fn tokens<'n>(
+    /// The elements of the comma list `name`, over all its lines. See [`Fields::elements`].
+    pub fn elements<'n>(
         &self,
         name: &'n str,
     ) -> impl Iterator<Item = &'b [u8]> + Clone + use<'h, 'b, 'n> {
-        self.fields.tokens(name)
+        self.fields.elements(name)
     }
 
     /// Whether the client asks to speak WebSocket: the `Upgrade` list has `websocket`.
@@ -212,7 +212,7 @@ impl<'h, 'b> Response<'h, 'b> {
     /// let mut headers = [EMPTY_HEADER; 8];
     /// let head = b"HTTP/1.1 404 Not Found\r\nContent-Length: 5\r\n\r\n";
     /// let response = Response::parse(head, &mut headers)?;
-    /// assert_eq!((response.status(), response.content_length()), (404, Some(5)));
+    /// assert_eq!((response.status(), response.content_length()), (404, Ok(Some(5))));
     /// # Ok::<(), dormouse::http::HeadError>(())
     /// ```
     pub fn parse(head: &'b [u8], headers: &'h mut [Header<'b>]) -> Result<Self, HeadError> {
@@ -268,8 +268,12 @@ impl<'h, 'b> Response<'h, 'b> {
         self.fields.all(name)
     }
 
-    /// The length of the body that follows the head. See [`Fields::content_length`].
-    pub fn content_length(&self) -> Option<u64> {
+    /// The length of the body that follows the head; `None` if it lasts until the connection ends.
+    ///
+    /// # Errors
+    ///
+    /// As [`Fields::content_length`].
+    pub fn content_length(&self) -> Result<Option<u64>, HeadError> {
         self.fields.content_length()
     }
 }

@@ -80,6 +80,8 @@ pub enum HeadError {
     FieldName,
     /// RFC 9110 §5.5: a field value has a control character.
     FieldValue,
+    /// RFC 9112 §6.3: the head does not tell the length of the body.
+    BodyLength,
 }
 
 impl HeadError {
@@ -99,6 +101,7 @@ impl HeadError {
             Self::StatusLine => "the status line is malformed",
             Self::FieldName => "a field name is malformed",
             Self::FieldValue => "a field value has a control character",
+            Self::BodyLength => "the head does not tell the length of the body",
         }
     }
 }

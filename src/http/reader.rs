@@ -5,7 +5,7 @@
 
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
-use core::mem;
+use core::{fmt, mem};
 
 use super::HeadError;
 use super::grammar::is_tchar;
@@ -25,7 +25,8 @@ const WINDOW: usize = 16;
 /// as many bytes as have arrived and never more than [`Limits::head`].
 ///
 /// After a head the reader is ready for another one: for the next request on a connection that is
-/// kept alive, or for the response after an interim one.
+/// kept alive, once the body of this one is read ([`Fields::content_length`](super::Fields)), or for
+/// the response after an interim one.
 ///
 /// ```
 /// use std::borrow::Cow;
@@ -41,7 +42,6 @@ const WINDOW: usize = 16;
 /// assert_eq!(reader.next(&mut input), Ok(Some(Cow::Borrowed(&b"GET / HTTP/1.1\r\n\r\n"[..]))));
 /// assert_eq!(input.peek(), b"frames");
 /// ```
-#[derive(Debug)]
 pub struct HeadReader {
     /// What has arrived of a head that was cut; empty otherwise.
     gathered: Vec<u8>,
@@ -127,8 +127,9 @@ impl HeadReader {
         }
     }
 
-    // For servers, and harmless for clients. RFC 9112 §2.2: "a server that is expecting to receive and parse a request-line SHOULD ignore
-    // at least one empty line (CRLF) received prior to the request-line"
+    // For servers, and harmless for clients. RFC 9112 §2.2: "a server that is expecting to receive and
+    // parse a request-line SHOULD ignore at least one empty line (CRLF) received prior to the
+    // request-line"
     fn skip_empty_lines(&mut self, input: &mut Input<'_>) -> Result<(), HeadError> {
         while self.skipped < self.limit {
             let cr_waits = self.skipped % 2 == 1;
@@ -156,6 +157,17 @@ impl HeadReader {
             self.gathered.reserve_exact(needed.max(doubled) - self.gathered.len());
         }
         self.gathered.extend_from_slice(bytes);
+    }
+}
+
+/// Shows only how much has arrived: heads hold cookies and passwords.
+impl fmt::Debug for HeadReader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HeadReader")
+            .field("len", &self.gathered.len())
+            .field("limit", &self.limit)
+            .field("failed", &self.failed)
+            .finish()
     }
 }
 

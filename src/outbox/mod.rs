@@ -41,10 +41,10 @@ const SLICES_PER_WRITE: usize = 64;
 ///   to the connection's own outbox. So a connection whose socket takes all never owns a write
 ///   buffer.
 ///
-/// With both, what a connection sends goes where [`or`](Self::or) says: to its own outbox as long as
-/// something waits there, for the order of the bytes and for the limit.
+/// With both, a connection sends where [`or`](Self::or) says, and `flush` writes.
 ///
-/// ```
+#[cfg_attr(feature = "std", doc = "```")]
+#[cfg_attr(not(feature = "std"), doc = "```ignore")]
 /// use dormouse::{Limits, Outbox};
 /// # use std::io::{self, Write};
 /// # struct Socket(usize);
@@ -61,18 +61,17 @@ const SLICES_PER_WRITE: usize = 64;
 /// let mut shared = Outbox::keeping(&limits, 64 * 1024); // of the thread
 /// let mut own = Outbox::new(&limits); // of the connection
 ///
-/// let out = own.or(&mut shared);
-/// out.push(b"0123456789")?;
-/// out.write_to(&mut socket)?; // takes four bytes, then would block
-/// own.append(&mut shared);
+/// own.or(&mut shared).push(b"0123456789")?;
+/// own.flush(&mut shared, &mut socket)?; // takes four bytes, then would block
 ///
 /// assert!(shared.is_empty());
 /// assert_eq!(own.slices().collect::<Vec<_>>(), [b"456789"]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// It never holds more than its limit ([`Limits::outbox`]), but for one pong of at most 131 bytes, one
-/// Close of as much, and what `append` moves in; its heap is at most twice as large.
+/// It never holds more than its limit ([`Limits::outbox`]), but for 17 pongs and one Close, of at most
+/// 131 bytes each: replies never fail. Its heap is at most twice as large, and while a buffer grows the
+/// old and the new one are there.
 pub struct Outbox {
     queue: Option<Box<Queue>>,
     limit: u32,
@@ -83,6 +82,7 @@ const _: () = assert!(size_of::<Outbox>() <= 16);
 
 /// Why something was not sent: the caller's fault, or back-pressure. Nothing has been queued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum SendError {
     /// The outbox has no room now. Write first, and stop reading from a peer that does not read.
     #[error("outbox is full")]
@@ -142,7 +142,7 @@ impl Outbox {
     ///
     /// [`SendError::Full`] or [`SendError::TooBig`]; then nothing is queued.
     pub fn push_all(&mut self, parts: &[&[u8]]) -> Result<(), SendError> {
-        let len = parts.iter().map(|part| part.len()).sum();
+        let len = parts.iter().fold(0, |len: usize, part| len.saturating_add(part.len()));
         let limit = self.limit as usize;
         if len > 0 {
             self.queue_with_room(len)?.push_all(parts, len, limit);
@@ -150,24 +150,63 @@ impl Outbox {
         Ok(())
     }
 
-    /// Where to send now: here while something waits here, otherwise into `shared`.
+    /// Where to send now: here while something waits here, for the order of the bytes and for the
+    /// limit; otherwise into `shared`.
     #[inline]
     pub fn or<'o>(&'o mut self, shared: &'o mut Self) -> &'o mut Self {
         if self.is_empty() { shared } else { self }
     }
 
+    /// Writes what waits here, then what this connection has sent into `shared`, until nothing waits
+    /// or `sink` would block. What is left stays here. Returns the bytes written.
+    ///
+    /// `shared` is empty afterwards in any case: what is in it is this connection's, and must not
+    /// reach the next one.
+    ///
+    /// # Errors
+    ///
+    /// As [`write_to`](Self::write_to); [`SendError::Full`] in an [`io::Error`] if more was sent into
+    /// `shared` than fits here, which cannot happen to those who ask [`or`](Self::or). The connection
+    /// is of no more use then.
+    #[cfg(feature = "std")]
+    pub fn flush(&mut self, shared: &mut Self, sink: &mut impl io::Write) -> io::Result<usize> {
+        let mut flush = || {
+            let mut written = self.write_to(sink)?;
+            if self.is_empty() {
+                written += shared.write_to(sink)?;
+            }
+            self.append(shared).map_err(io::Error::other)?;
+            Ok(written)
+        };
+        let flushed = flush();
+        if flushed.is_err() {
+            shared.clear();
+        }
+        flushed
+    }
+
     /// Moves everything that waits in `other` behind what waits here. `other` is empty afterwards.
     ///
-    /// The limit does not count for what is moved, because it has been accepted before; it counts
-    /// for what is sent next. An older pong that waits here gives its place to a newer one.
-    pub fn append(&mut self, other: &mut Self) {
-        let Some(theirs) = &mut other.queue else { return };
-        if other.keep == 0 && self.is_empty() {
+    /// For those who write by themselves; `flush` does it for the others.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Full`] if something waits here already and both together pass the limit. Nothing
+    /// is moved then.
+    pub fn append(&mut self, other: &mut Self) -> Result<(), SendError> {
+        let Some(theirs) = other.queue.as_mut().filter(|theirs| !theirs.is_empty()) else {
+            return Ok(());
+        };
+        if self.is_empty() && other.keep == 0 {
             self.queue = other.queue.take();
-        } else if !theirs.is_empty() {
-            self.queue.get_or_insert_default().append(theirs);
-            other.release();
+            return Ok(());
         }
+        if !self.is_empty() {
+            self.queue_with_room(theirs.len_without_pong())?;
+        }
+        self.queue.get_or_insert_default().append(theirs);
+        other.release();
+        Ok(())
     }
 
     /// The waiting bytes in order, for a vectored write of the embedder's own.
@@ -251,9 +290,9 @@ impl Outbox {
         self.queue.get_or_insert_default().push_frame(header, payload, self.limit as usize);
     }
 
-    /// Queues a pong, in the place of one that waits unsent.
+    /// Queues a pong; after a few that wait, in the place of the last one.
     pub(crate) fn push_pong(&mut self, header: FrameHeader, payload: &[u8]) {
-        self.queue.get_or_insert_default().push_pong(header, payload);
+        self.queue.get_or_insert_default().push_pong(header, payload, self.limit as usize);
     }
 
     /// The queue, if it may take `len` more bytes.

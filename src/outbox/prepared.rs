@@ -2,6 +2,7 @@
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::fmt;
 
 use crate::wire::{FrameHeader, MAX_HEADER_LEN, Opcode, Rsv};
 
@@ -9,8 +10,8 @@ use crate::wire::{FrameHeader, MAX_HEADER_LEN, Opcode, Rsv};
 ///
 /// Cloning copies a handle, never the bytes. An outbox in which it waits holds that handle and how
 /// far it has been written, so a broadcast of one message to 100,000 connections is one encoding and
-/// no copies; only frames below 128 bytes are copied, because a handle costs as much. Only servers can send one: what a client sends is masked anew for every frame
-/// (RFC 6455 §5.3).
+/// no copies; only frames below 128 bytes are copied, because a handle costs as much. Only servers can
+/// send one: what a client sends is masked anew for every frame (RFC 6455 §5.3).
 ///
 /// ```
 /// use dormouse::{Limits, Outbox, Prepared, WebSocket};
@@ -24,7 +25,7 @@ use crate::wire::{FrameHeader, MAX_HEADER_LEN, Opcode, Rsv};
 /// }
 /// # Ok::<(), dormouse::SendError>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Prepared {
     frame: Arc<[u8]>,
     /// How many bytes of the frame are gone: 0 but in an outbox that has written a part.
@@ -70,5 +71,12 @@ impl Prepared {
     /// Bytes that go out once, in a place of their own.
     pub(super) fn copy_of(bytes: &[u8]) -> Self {
         Self { frame: Arc::from(bytes), written: 0 }
+    }
+}
+
+/// Shows only the length: payloads do not belong in logs.
+impl fmt::Debug for Prepared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Prepared").field("len", &self.as_bytes().len()).finish()
     }
 }

@@ -1,12 +1,13 @@
 //! The queue behind an `Outbox`, on the heap only while something waits.
 //!
 //! Frames of a connection's own stand back to back in one buffer. What is not in that buffer - shared
-//! frames and the pong - is noted with the place in it where it belongs. The pong has a buffer of its
-//! own, so that a newer one can take the place of one that waits: a peer that pings and never reads
-//! makes nothing grow (§5.5.3).
+//! frames, and the last pong of many - is noted with the place in it where it belongs. That pong has a
+//! buffer of its own, so that a newer one can take its place: a peer that pings and never reads makes
+//! nothing grow (§5.5.3).
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
+use core::fmt;
 
 use super::prepared::Prepared;
 use crate::wire::{FrameHeader, MAX_CONTROL_PAYLOAD, MAX_HEADER_LEN, mask};
@@ -18,6 +19,10 @@ const MIN_GIVEN_BACK: usize = 1024;
 /// in memory, and it goes out in one slice with its neighbours.
 const MIN_SHARED: usize = 128;
 
+/// How many pings are each answered before anything of it is written; of more, the last one is. A few
+/// pings in one read are usual, also in the Autobahn suite; a flood is not.
+const PONGS_IN_FULL: u8 = 16;
+
 #[derive(Default)]
 pub(super) struct Queue {
     /// The connection's own bytes, of which the first `written` are gone.
@@ -27,7 +32,9 @@ pub(super) struct Queue {
     inserts: VecDeque<Insert>,
     /// How many bytes of shared frames wait.
     shared_len: usize,
-    /// The encoded pong that waits, if an insert says so.
+    /// How many pongs went into `own` since the queue was empty.
+    pongs: u8,
+    /// The encoded pong that waits and can still be replaced, if an insert says so.
     pong: Vec<u8>,
 }
 
@@ -86,7 +93,11 @@ impl Queue {
         }
     }
 
-    pub(super) fn push_pong(&mut self, header: FrameHeader, payload: &[u8]) {
+    pub(super) fn push_pong(&mut self, header: FrameHeader, payload: &[u8], limit: usize) {
+        if self.pong.is_empty() && self.pongs < PONGS_IN_FULL {
+            self.pongs += 1;
+            return self.push_frame(header, payload, limit);
+        }
         // §5.5.3: "the endpoint MAY elect to send a Pong frame for only the most recently processed
         // Ping frame." The place in the queue stays that of the older pong.
         if self.pong.is_empty() {
@@ -169,7 +180,10 @@ impl Queue {
     pub(super) fn append(&mut self, other: &mut Self) {
         let unsent = other.own.get(other.written..).unwrap_or_default();
         let start = self.own.len();
-        self.own.reserve_exact(unsent.len());
+        self.pongs = self.pongs.saturating_add(other.pongs);
+        if start == 0 {
+            self.own.reserve_exact(unsent.len());
+        }
         self.own.extend_from_slice(unsent);
         for Insert { at, what } in other.inserts.drain(..) {
             let at = start + (at - other.written);
@@ -196,6 +210,7 @@ impl Queue {
         self.written = 0;
         self.inserts.clear();
         self.shared_len = 0;
+        self.pongs = 0;
         self.pong.clear();
         if self.own.capacity() > keep {
             self.own.shrink_to(keep);
@@ -254,6 +269,14 @@ pub struct Slices<'q> {
 impl<'q> Slices<'q> {
     pub(super) fn new(queue: Option<&'q Queue>) -> Self {
         Self { queue, own_at: queue.map_or(0, |queue| queue.written), insert: 0 }
+    }
+}
+
+/// Shows only the length: payloads do not belong in logs.
+impl fmt::Debug for Slices<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let len: usize = self.clone().map(<[u8]>::len).sum();
+        f.debug_struct("Slices").field("len", &len).finish()
     }
 }
 

@@ -63,7 +63,7 @@ impl Assembly {
         }
         // What is still to come of this message is known only in its last frame.
         let most = if piece.fin { total } else { u64::from(limit) };
-        message.push(piece.payload, most as usize)?;
+        message.push(piece.payload, usize::try_from(most).unwrap_or(usize::MAX))?;
         if !piece.fin || piece.remaining > 0 {
             return Ok(None);
         }
@@ -90,7 +90,8 @@ impl Message {
     /// Adds bytes. The buffer doubles when it is full, but not beyond `most`.
     fn push(&mut self, bytes: &[u8], most: usize) -> Result<(), InvalidUtf8> {
         let len = self.len();
-        let room = |capacity: usize| (len + bytes.len()).max((capacity * 2).min(most));
+        let most = most.min(isize::MAX as usize);
+        let room = |capacity: usize| (len + bytes.len()).max(capacity.saturating_mul(2).min(most));
         match self {
             Self::Text(text, validator) => {
                 let (joined, complete) = validator.push(bytes)?;

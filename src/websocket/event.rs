@@ -9,7 +9,8 @@ use crate::wire::close::{CloseCode, CloseError, CloseFrame};
 /// Something the peer sent.
 ///
 /// What arrived whole in one read borrows the read buffer; what was cut is owned. Either way, the
-/// event is independent of the `WebSocket` it came from.
+/// event is independent of the `WebSocket` it came from. The enum is exhaustive on purpose: whoever
+/// matches it has thought of everything that a peer can send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event<'b> {
     /// A whole text message (§5.6), of valid UTF-8 (§8.1).
@@ -40,6 +41,7 @@ impl Event<'_> {
 
 /// What the peer did to make this side _Fail the WebSocket Connection_ (§7.1.7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum Violation {
     /// §5.1, §5.2, §5.4: a frame that cannot come here, or is none.
     #[error(transparent)]

@@ -35,7 +35,7 @@ use crate::wire::{FrameHeader, MAX_CONTROL_PAYLOAD, Opcode, Rsv};
 /// | output | the [`Outbox`] that is passed in: replies and everything sent |
 /// | sending | [`text`](Self::text), [`binary`](Self::binary), [`send`](WebSocket::send), fragments: [`text_fragment`](Self::text_fragment), [`binary_fragment`](Self::binary_fragment), [`finish_message`](Self::finish_message) |
 /// | control | [`ping`](Self::ping), [`pong`](Self::pong), [`close`](Self::close) |
-/// | what next | [`wants_read`](Self::wants_read), [`is_closed`](Self::is_closed), `!out.is_empty()` |
+/// | what next | [`wants_read`](Self::wants_read), [`is_closing`](Self::is_closing), [`is_closed`](Self::is_closed), `!out.is_empty()` |
 ///
 /// ```
 /// use dormouse::{Event, Input, Limits, Outbox, WebSocket};
@@ -225,16 +225,33 @@ impl<R: Role> WebSocket<R> {
         self.control(Opcode::Pong, payload, out)
     }
 
-    /// Starts the closing handshake (§7.1.2): queues a Close with a code and a reason.
+    /// Starts the closing handshake (§7.1.2): queues a Close with a code and a reason, or with neither
+    /// for `None`.
     ///
     /// A reason above 123 bytes is cut, never inside a code point. The Close goes behind what is
     /// queued, also if the outbox is full. Afterwards no data can be sent; events still come until
-    /// the peer's own Close. After a first Close, sent or answered, this does nothing.
-    pub fn close(&mut self, code: CloseCode, reason: &str, out: &mut Outbox) {
+    /// the peer's own Close, for which the embedder sets a deadline. After a first Close, sent or
+    /// answered, this does nothing.
+    ///
+    /// ```
+    /// # use dormouse::{CloseCode, Limits, Outbox, WebSocket};
+    /// # let (mut ws, mut out) = (WebSocket::server(&Limits::default()), Outbox::new(&Limits::default()));
+    /// ws.close(CloseCode::GOING_AWAY, "maintenance", &mut out);
+    /// assert!(ws.is_closing() && !ws.is_closed());
+    /// assert_eq!(out.slices().collect::<Vec<_>>(), [b"\x88\x0d\x03\xe9maintenance"]);
+    /// ```
+    pub fn close(&mut self, code: impl Into<Option<CloseCode>>, reason: &str, out: &mut Outbox) {
         if self.phase == Phase::Open {
-            self.send_close(Some(code), reason, out);
+            self.send_close(code.into(), reason, out);
             self.phase = Phase::CloseSent;
         }
+    }
+
+    /// Sets the largest message to receive from here on, in bytes: a small one before a login, say.
+    ///
+    /// A message that has begun counts against the new limit too.
+    pub fn set_message_limit(&mut self, limit: u32) {
+        self.limit = limit;
     }
 
     /// Tells that the peer has ended its stream: a read returned 0 bytes, or failed.
@@ -267,6 +284,12 @@ impl<R: Role> WebSocket<R> {
     #[inline]
     pub fn is_closed(&self) -> bool {
         self.phase == Phase::Closed
+    }
+
+    /// Whether this side has sent a Close and waits for the peer's.
+    #[inline]
+    pub fn is_closing(&self) -> bool {
+        self.phase == Phase::CloseSent
     }
 
     #[inline]

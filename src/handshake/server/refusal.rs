@@ -36,8 +36,7 @@ pub enum Refusal {
     /// 401: the client has to authenticate.
     Unauthorized {
         /// The value of `WWW-Authenticate`, such as `Basic realm="mail"`. One that is made for the
-        /// request goes into [`Answer::headers`] of a [`Forbidden`](Self::Forbidden) or of an
-        /// [`Answer`] with status 401.
+        /// request goes into [`Answer::headers`] of an [`Answer`] with status 401.
         challenge: &'static str,
     },
     /// 403: this origin or this user may not connect (§4.2.2, §10.2).
@@ -113,7 +112,8 @@ impl Refusal {
             Self::Unauthorized { challenge } => answer.own("WWW-Authenticate", challenge),
             // RFC 9110 §15.5.6: "The origin server MUST generate an Allow header field in a 405
             // response"
-            Self::MethodNotAllowed => answer.own("Allow", "GET"),
+            // It has no body, because RFC 9110 §9.3.2 allows none in the answer to HEAD.
+            Self::MethodNotAllowed => answer.own("Allow", "GET").body(b""),
             // RFC 9110 §15.5.22: "The server MUST send an Upgrade header field in a 426 response"
             Self::NotAnUpgrade => answer.offer_upgrade(),
             // §4.2.2: "send an appropriate HTTP error code (such as 426 Upgrade Required) and a

@@ -41,14 +41,14 @@ impl<'h, 'b> Upgrade<'h, 'b> {
     ///
     /// # Errors
     ///
-    /// The [`Refusal`] to write: 505 below HTTP/1.1, 405 unless the method is GET, 426 if the
+    /// The [`Refusal`] to write: 405 unless the method is GET, 505 below HTTP/1.1, 426 if the
     /// request does not ask for WebSocket or asks for another version of it, 400 for the rest.
     pub fn read(request: &Request<'h, 'b>) -> Result<Self, Refusal> {
         let seen = Seen::of(request.fields());
 
         // §4.1: "The method of the request MUST be GET, and the HTTP version MUST be at least 1.1."
-        require(request.version() >= Version::Http11, Refusal::HttpVersion)?;
         require(request.method() == "GET", Refusal::MethodNotAllowed)?;
+        require(request.version() >= Version::Http11, Refusal::HttpVersion)?;
         require(is_resource(request), BadRequest::Target)?;
         // RFC 9112 §3.2: "A server MUST respond with a 400 (Bad Request) status code to any HTTP/1.1
         // request message that lacks a Host header field"
@@ -115,7 +115,7 @@ impl<'h, 'b> Upgrade<'h, 'b> {
 
     /// The subprotocols that the client offers, the one it likes best first (§4.2.1).
     pub fn protocols(&self) -> impl Iterator<Item = &'b str> + Clone + use<'h, 'b> {
-        let offered = self.protocols.tokens(PROTOCOL);
+        let offered = self.protocols.elements(PROTOCOL);
         offered.filter_map(|protocol| core::str::from_utf8(protocol).ok())
     }
 
@@ -136,7 +136,7 @@ impl<'h, 'b> Upgrade<'h, 'b> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn select_protocol<'s>(&self, supported: &[&'s str]) -> Option<&'s str> {
-        let mut offered = self.protocols.tokens(PROTOCOL);
+        let mut offered = self.protocols.elements(PROTOCOL);
         offered.find_map(|offer| {
             supported.iter().copied().find(|protocol| protocol.as_bytes() == offer)
         })
@@ -259,23 +259,39 @@ fn is_resource(request: &Request<'_, '_>) -> bool {
 fn check_protocols(fields: Fields<'_, '_>) -> Result<(), BadRequest> {
     let mut count = 0;
     // One bit for each kind of name so far: only names of one kind have to be compared.
-    let mut kinds = 0u64;
+    let (mut kinds, mut may_repeat) = (0u64, false);
     for line in fields.all(PROTOCOL) {
         for protocol in Tokens::of(line) {
             let protocol = protocol.map_err(|_| BadRequest::Protocol)?;
-            if count == MAX_PROTOCOLS {
-                return Err(BadRequest::TooManyProtocols);
-            }
             let last = protocol.last().copied().unwrap_or_default();
             let kind = 1 << ((protocol.len() + usize::from(last)) % 64);
-            if kinds & kind != 0 && fields.tokens(PROTOCOL).take(count).any(|one| one == protocol) {
-                return Err(BadRequest::DuplicateProtocol);
-            }
+            may_repeat |= kinds & kind != 0;
             kinds |= kind;
             count += 1;
         }
     }
+    if count > MAX_PROTOCOLS {
+        return Err(BadRequest::TooManyProtocols);
+    }
+    if may_repeat && has_repeated(fields) {
+        return Err(BadRequest::DuplicateProtocol);
+    }
     if count == 0 && !fields.lines().is_empty() { Err(BadRequest::Protocol) } else { Ok(()) }
+}
+
+/// Whether one of the first [`MAX_PROTOCOLS`] names comes twice.
+#[cold]
+fn has_repeated(fields: Fields<'_, '_>) -> bool {
+    let mut earlier: [&[u8]; MAX_PROTOCOLS] = [&[]; MAX_PROTOCOLS];
+    for (count, protocol) in fields.elements(PROTOCOL).take(MAX_PROTOCOLS).enumerate() {
+        if earlier.iter().take(count).any(|one| *one == protocol) {
+            return true;
+        }
+        if let Some(place) = earlier.get_mut(count) {
+            *place = protocol;
+        }
+    }
+    false
 }
 
 /// §9.1: the list has at least one element, and each follows the grammar.
