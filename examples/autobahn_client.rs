@@ -111,7 +111,7 @@ impl Echo {
         }
     }
 
-    /// Sends back every message in `input`, and each pong before the next one takes its place.
+    /// Sends back every message in `input`. Pings have their answers in the outbox already.
     fn answer(&mut self, input: &mut Input<'_>, socket: &mut TcpStream) -> io::Result<()> {
         while let Ok(Some(event)) = self.ws.next(input, &mut self.out) {
             let sent = match event {
@@ -121,11 +121,7 @@ impl Echo {
                     sent
                 }
                 Event::Binary(bytes) => self.ws.binary(&bytes, &mut self.out),
-                Event::Ping(_) => {
-                    self.flush(socket)?;
-                    Ok(())
-                }
-                Event::Pong(_) | Event::Close(_) => Ok(()),
+                Event::Ping(_) | Event::Pong(_) | Event::Close(_) => Ok(()),
             };
             if sent.is_err() {
                 self.ws.close(CloseCode::INTERNAL_ERROR, "", &mut self.out);

@@ -29,9 +29,6 @@ const SCRATCH: usize = 16 * 1024;
 /// One read can complete a large message and bring `SCRATCH` bytes of further ones.
 const LIMITS: Limits =
     Limits { message: MAX_MESSAGE, outbox: MAX_MESSAGE + 2 * SCRATCH as u32, head: 8 * 1024 };
-/// An outbox holds one pong, the newest. So many per read are written one by one, so that each of
-/// a few pings is answered; of a flood, the last one is (§5.5.3 allows that).
-const PONGS_PER_READ: usize = 16;
 /// How long a client may take for its whole request, however it spreads the bytes.
 const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
 /// After so much silence the peer is sent a ping; after as much again it counts as gone.
@@ -111,7 +108,7 @@ fn serve(mut socket: TcpStream) -> io::Result<()> {
             Ok(false) => {}
             Ok(true) => {
                 // The first frames may have come together with the request.
-                echo(&mut ws, &mut input, &mut out, &mut socket);
+                echo(&mut ws, &mut input, &mut out);
                 flush(&mut socket, &mut out)?;
                 break;
             }
@@ -130,7 +127,7 @@ fn serve(mut socket: TcpStream) -> io::Result<()> {
             Ok(0) => return Ok(()),
             Ok(len) => {
                 let mut input = Input::new(scratch.get_mut(..len).unwrap_or_default());
-                echo(&mut ws, &mut input, &mut out, &mut socket);
+                echo(&mut ws, &mut input, &mut out);
                 was_asked = false;
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -162,25 +159,13 @@ fn shake_hands(
     }
 }
 
-/// Sends back every message in `input`. A violation needs nothing more: its Close is in `out`.
-fn echo(
-    ws: &mut WebSocket<Server>,
-    input: &mut Input<'_>,
-    out: &mut Outbox,
-    socket: &mut TcpStream,
-) {
-    let mut pongs = 0;
+/// Sends back every message in `input`. Pings and a violation need nothing more: their answers are in
+/// `out`.
+fn echo(ws: &mut WebSocket<Server>, input: &mut Input<'_>, out: &mut Outbox) {
     while let Ok(Some(event)) = ws.next(input, out) {
         let sent = match event {
             Event::Text(text) => ws.text(&text, out),
             Event::Binary(bytes) => ws.binary(&bytes, out),
-            Event::Ping(_) if pongs < PONGS_PER_READ && !input.is_empty() => {
-                pongs += 1;
-                // The pong is out before the next one takes its place. An error here comes again
-                // when all is flushed.
-                let _ = out.write_to(socket);
-                Ok(())
-            }
             Event::Ping(_) | Event::Pong(_) | Event::Close(_) => Ok(()),
         };
         if sent.is_err() {

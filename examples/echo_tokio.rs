@@ -33,9 +33,6 @@ const SCRATCH: usize = 64 * 1024;
 /// bytes of further ones.
 const LIMITS: Limits =
     Limits { message: MAX_MESSAGE, outbox: MAX_MESSAGE + 2 * SCRATCH as u32, head: 8 * 1024 };
-/// An outbox holds one pong, the newest. So many per read are written one by one, so that each of
-/// a few pings is answered; of a flood, the last one is (§5.5.3 allows that).
-const PONGS_PER_READ: usize = 16;
 /// How long a client may take for its whole request, however it spreads the bytes.
 const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
 /// How long a peer may take to close its side after ours.
@@ -168,33 +165,9 @@ impl Connection {
             Err(error) => return Err(error),
         };
         let mut input = Input::new(scratch.get_mut(..len).unwrap_or_default());
-        self.receive(&mut input, out);
-        let written = out.write_to(&mut TryWrite(&self.socket));
-        match written {
-            Ok(_) => self.out.append(out),
-            Err(_) => out.clear(),
-        }
-        written.map(|_| len == SCRATCH)
-    }
-
-    fn receive(&mut self, input: &mut Input<'_>, out: &mut Outbox) {
-        if let State::Handshake(reader) = &mut self.state {
-            self.state = match read_request(reader, input, out) {
-                Ok(true) => State::Open(WebSocket::server(&LIMITS)),
-                Ok(false) => return,
-                Err(refusal) => {
-                    // An outbox that has no room for the reason leaves only to close.
-                    let _ = refusal.write(out);
-                    State::Closing
-                }
-            };
-        }
-        if let State::Open(ws) = &mut self.state {
-            echo(ws, input, out, &self.socket);
-            if ws.is_closed() {
-                self.state = State::Closing;
-            }
-        }
+        self.state.receive(&mut input, self.out.or(out));
+        self.out.flush(out, &mut TryWrite(&self.socket))?;
+        Ok(len == SCRATCH)
     }
 
     async fn flush(&mut self) -> io::Result<()> {
@@ -217,6 +190,29 @@ impl Connection {
     }
 }
 
+impl State {
+    /// Takes all bytes of `input`, and sends the answers.
+    fn receive(&mut self, input: &mut Input<'_>, out: &mut Outbox) {
+        if let Self::Handshake(reader) = self {
+            *self = match read_request(reader, input, out) {
+                Ok(true) => Self::Open(WebSocket::server(&LIMITS)),
+                Ok(false) => return,
+                Err(refusal) => {
+                    // An outbox that has no room for the reason leaves only to close.
+                    let _ = refusal.write(out);
+                    Self::Closing
+                }
+            };
+        }
+        if let Self::Open(ws) = self {
+            echo(ws, input, out);
+            if ws.is_closed() {
+                *self = Self::Closing;
+            }
+        }
+    }
+}
+
 /// `Ok(false)` asks for more bytes; after `Ok(true)`, what is left of `input` are frames.
 fn read_request(
     reader: &mut HeadReader,
@@ -234,20 +230,13 @@ fn read_request(
     }
 }
 
-/// Sends back every message in `input`. A violation needs nothing more: its Close is in `out`.
-fn echo(ws: &mut WebSocket<Server>, input: &mut Input<'_>, out: &mut Outbox, socket: &TcpStream) {
-    let mut pongs = 0;
+/// Sends back every message in `input`. Pings and a violation need nothing more: their answers are in
+/// `out`.
+fn echo(ws: &mut WebSocket<Server>, input: &mut Input<'_>, out: &mut Outbox) {
     while let Ok(Some(event)) = ws.next(input, out) {
         let sent = match event {
             Event::Text(text) => ws.text(&text, out),
             Event::Binary(bytes) => ws.binary(&bytes, out),
-            Event::Ping(_) if pongs < PONGS_PER_READ && !input.is_empty() => {
-                pongs += 1;
-                // The pong is out before the next one takes its place. An error here comes again
-                // with the write of all the answers.
-                let _ = out.write_to(&mut TryWrite(socket));
-                Ok(())
-            }
             Event::Ping(_) | Event::Pong(_) | Event::Close(_) => Ok(()),
         };
         if sent.is_err() {

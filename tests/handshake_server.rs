@@ -76,6 +76,7 @@ fn protocols(count: usize) -> String {
 
 verdicts! {
     s4_2_1_post: "GET" => "POST"; Err(Refusal::MethodNotAllowed);
+    s4_2_1_head_over_http_1_0: "GET /chat HTTP/1.1" => "HEAD /chat HTTP/1.0"; Err(Refusal::MethodNotAllowed);
     s4_2_1_method_is_case_sensitive: "GET" => "get"; Err(Refusal::MethodNotAllowed);
     s4_2_1_http_1_0: "HTTP/1.1" => "HTTP/1.0"; Err(Refusal::HttpVersion);
     s4_2_1_http_2: "HTTP/1.1" => "HTTP/2.0"; Err(Refusal::HttpVersion);
@@ -342,11 +343,16 @@ fn s4_2_2_every_refusal_is_a_complete_response() {
         let connection = if status == 426 { "Upgrade, close" } else { "close" };
         let (phrase, body) = (refusal.to_string(), refusal.reason());
         let line = phrase.split(':').next().expect("a phrase");
-        let expected = format!(
-            "HTTP/1.1 {line}\r\nConnection: {connection}\r\n{fields}\
-             Content-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\n\r\n{body}",
-            body.len()
-        );
+        // RFC 9110 §9.3.2: the answer to HEAD has no content, and any 405 may be one.
+        let content = if status == 405 {
+            "Content-Length: 0\r\n\r\n".to_owned()
+        } else {
+            let len = body.len();
+            format!(
+                "Content-Type: text/plain; charset=utf-8\r\nContent-Length: {len}\r\n\r\n{body}"
+            )
+        };
+        let expected = format!("HTTP/1.1 {line}\r\nConnection: {connection}\r\n{fields}{content}");
         assert_eq!(text(&out), expected);
         assert_eq!((refusal.status(), &phrase), (status, &format!("{line}: {body}")));
     }

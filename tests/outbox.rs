@@ -6,63 +6,18 @@
 mod support;
 
 use std::io::ErrorKind;
-use std::sync::LazyLock;
+use std::iter::repeat_n;
 
-use dormouse::{CloseCode, Event, Input, Limits, Outbox, Prepared, SendError, Server, WebSocket};
+use dormouse::{CloseCode, Event, Input, Limits, Outbox, Prepared, SendError, WebSocket};
 use proptest::collection::vec;
 use proptest::prelude::*;
-use support::model::Model;
+use support::model::{Model, PONGS_IN_FULL};
+use support::outboxes::{
+    BLOCKS, LONG, drain, limited, mixed, pong, push_pongs_in_full, receive_ping,
+};
 use support::sink::{Answer, Scripted};
 use support::streams::config;
-use support::{BINARY, CLOSE, FIN, KEY, PING, PONG, TEXT, close_body, frame, server, waiting};
-
-const BLOCKS: Answer = Answer::Fails(ErrorKind::WouldBlock);
-
-fn limited(outbox: u32) -> Outbox {
-    Outbox::new(&Limits { outbox, ..Limits::default() })
-}
-
-/// A ping from a client arrives, and its pong is queued in `out`.
-fn receive_ping(ws: &mut WebSocket<Server>, payload: &[u8], out: &mut Outbox) {
-    let mut bytes = frame(PING, Some(KEY), payload);
-    let event = ws.next(&mut Input::new(&mut bytes), out);
-    assert_eq!(event, Ok(Some(Event::Ping(payload.into()))));
-}
-
-/// A message that is worth sharing: short ones are copied, which costs less than a handle.
-static LONG: LazyLock<String> = LazyLock::new(|| "shared ".repeat(50));
-
-/// An outbox with everything that can wait in one: own frames, shared frames and a pong.
-fn mixed(out: &mut Outbox) -> Vec<u8> {
-    let mut ws = WebSocket::server(&Limits::default());
-    ws.text("first", out).unwrap();
-    ws.send(&Prepared::text(&LONG), out).unwrap();
-    receive_ping(&mut ws, b"ping", out);
-    ws.send(&Prepared::binary(b"again"), out).unwrap();
-    ws.binary(b"last", out).unwrap();
-    [
-        frame(FIN | TEXT, None, b"first"),
-        frame(FIN | TEXT, None, LONG.as_bytes()),
-        frame(PONG, None, b"ping"),
-        frame(FIN | BINARY, None, b"again"),
-        frame(FIN | BINARY, None, b"last"),
-    ]
-    .concat()
-}
-
-/// Writes until nothing waits, as often as it takes, each time to a socket with the same script.
-fn drain(out: &mut Outbox, answers: &[Answer]) -> Vec<u8> {
-    let mut taken = Vec::new();
-    while !out.is_empty() {
-        let before = out.len();
-        let mut sink = Scripted::new(answers.iter().copied());
-        assert_eq!(out.write_to(&mut sink).unwrap(), sink.taken.len());
-        assert_eq!(out.len(), before - sink.taken.len(), "what was taken waits no more");
-        assert!(!sink.taken.is_empty(), "the script never gets on");
-        taken.extend(sink.taken);
-    }
-    taken
-}
+use support::{BINARY, CLOSE, FIN, KEY, PING, TEXT, close_body, frame, server, waiting};
 
 #[test]
 fn writes_of_every_size() {
@@ -102,10 +57,11 @@ fn blocked_between_header_and_payload() {
         let mut sink = Scripted::new([Answer::Takes(4), BLOCKS, Answer::Takes(1000)]);
         out.write_to(&mut sink).unwrap();
         assert_eq!(sink.taken, support::header(first, None, 300));
+        let pongs = push_pongs_in_full(&mut ws, &mut out);
         receive_ping(&mut ws, b"now?", &mut out);
         out.write_to(&mut sink).unwrap();
-        drain(&mut out, &[Answer::Takes(1)]);
-        assert_eq!(sink.taken[..304], frame(first, None, payload.as_bytes()), "no pong inside");
+        let expected = [frame(first, None, payload.as_bytes()), pongs, pong(b"now?")].concat();
+        assert_eq!(sink.taken, expected, "no pong inside");
     }
 }
 
@@ -199,54 +155,85 @@ fn s5_5_replies_have_a_place_in_a_full_outbox() {
     let mut out = limited(4);
     ws.text("ab", &mut out).unwrap();
     assert_eq!(ws.ping(b"", &mut out), Err(SendError::Full));
+    let pongs = push_pongs_in_full(&mut ws, &mut out);
     receive_ping(&mut ws, b"ping", &mut out);
     ws.close(CloseCode::GOING_AWAY, "bye", &mut out);
     receive_ping(&mut ws, b"pong", &mut out);
+    assert_eq!(ws.ping(b"", &mut out), Err(SendError::Closed));
     let expected = [
         frame(FIN | TEXT, None, b"ab"),
-        frame(PONG, None, b"pong"),
+        pongs,
+        pong(b"pong"),
         frame(CLOSE, None, &close_body(1001, "bye")),
     ];
     assert_eq!(drain(&mut out, &[Answer::Takes(1)]), expected.concat());
 }
 
 #[test]
+fn s5_5_2_ten_pings_in_one_read_are_ten_pongs_in_one_write() {
+    let (mut ws, mut out) = server();
+    let mut read: Vec<u8> = (0..10u8).flat_map(|ping| frame(PING, Some(KEY), &[ping; 9])).collect();
+    let mut input = Input::new(&mut read);
+    for ping in 0..10u8 {
+        let event = ws.next(&mut input, &mut out).unwrap();
+        assert_eq!(event, Some(Event::Ping(vec![ping; 9].into())));
+    }
+    let mut sink = Scripted::new([Answer::Takes(usize::MAX)]);
+    out.write_to(&mut sink).unwrap();
+    assert_eq!(sink.taken, (0..10u8).flat_map(|ping| pong(&[ping; 9])).collect::<Vec<_>>());
+    assert_eq!(sink.calls, 1);
+}
+
+#[test]
+fn s5_5_2_after_each_write_a_few_pings_are_answered_again() {
+    for mut out in [limited(5000), Outbox::keeping(&Limits::default(), 4096)] {
+        let (mut ws, _) = server();
+        for _ in 0..3 {
+            let pongs = push_pongs_in_full(&mut ws, &mut out);
+            assert_eq!(drain(&mut out, &[Answer::Takes(30)]), pongs);
+        }
+    }
+}
+
+#[test]
 fn s5_5_3_a_ping_flood_to_a_peer_that_never_reads() {
     let (mut ws, mut out) = server();
     ws.text("waits", &mut out).unwrap();
-    for number in 0..10_000 {
-        receive_ping(&mut ws, format!("{number:0125}").as_bytes(), &mut out);
-        assert_eq!(out.len(), 7 + 127);
+    let payload = |number: usize| format!("{number:0125}").into_bytes();
+    for number in 0..1000 {
+        receive_ping(&mut ws, &payload(number), &mut out);
+        assert_eq!(out.len(), 7 + 127 * (number + 1).min(17));
     }
-    let newest = frame(PONG, None, format!("{:0125}", 9999).as_bytes());
-    assert_eq!(waiting(&out)[7..], newest);
+    let pongs = (0..PONGS_IN_FULL).chain([999]).flat_map(|number| pong(&payload(number)));
+    assert_eq!(waiting(&out)[7..], pongs.collect::<Vec<_>>());
 }
 
 #[test]
 fn s5_5_3_a_pong_is_replaced_where_it_waits() {
     let (mut ws, mut out) = server();
+    let pongs = push_pongs_in_full(&mut ws, &mut out);
     ws.text("a", &mut out).unwrap();
     receive_ping(&mut ws, b"older and longer", &mut out);
     ws.text("b", &mut out).unwrap();
     receive_ping(&mut ws, b"newer", &mut out);
     let (a, b) = (frame(FIN | TEXT, None, b"a"), frame(FIN | TEXT, None, b"b"));
-    let newer = frame(PONG, None, b"newer");
-    assert_eq!(waiting(&out), [&a[..], &newer, &b].concat());
-    out.advance(a.len());
+    assert_eq!(waiting(&out), [&pongs, &a, &pong(b"newer"), &b].map(|part| &part[..]).concat());
+    out.advance(pongs.len() + a.len());
     receive_ping(&mut ws, b"newest", &mut out);
-    assert_eq!(waiting(&out), [&frame(PONG, None, b"newest")[..], &b].concat());
+    assert_eq!(waiting(&out), [pong(b"newest"), b].concat());
 }
 
 #[test]
 fn s5_5_3_a_pong_that_is_partly_written_is_not_replaced() {
-    let older = frame(PONG, None, b"older");
+    let older = pong(b"older");
     for written in 1..older.len() {
         let (mut ws, mut out) = server();
+        let pongs = push_pongs_in_full(&mut ws, &mut out);
         receive_ping(&mut ws, b"older", &mut out);
-        out.advance(written);
+        out.advance(pongs.len() + written);
         receive_ping(&mut ws, b"newer", &mut out);
         receive_ping(&mut ws, b"newest", &mut out);
-        let expected = [&older[written..], &frame(PONG, None, b"newest")].concat();
+        let expected = [&older[written..], &pong(b"newest")].concat();
         assert_eq!(waiting(&out), expected, "{written} bytes written");
         assert_eq!(out.len(), expected.len());
     }
@@ -268,32 +255,28 @@ fn a_shared_frame_waits_in_many_outboxes_at_different_places() {
 }
 
 #[test]
-fn what_a_thread_could_not_write_moves_to_the_connection() {
-    let len = mixed(&mut limited(1000)).len();
-    for written in 0..=len {
-        let mut per_thread = Outbox::keeping(&Limits::default(), 4096);
-        let expected = mixed(&mut per_thread);
-        per_thread.advance(written);
-        let mut own = limited(8);
-        own.push(b"before").unwrap();
-        own.append(&mut per_thread);
-        assert!(per_thread.is_empty());
-        let expected = [&b"before"[..], &expected[written..]].concat();
-        assert_eq!(own.len(), expected.len());
-        assert_eq!(drain(&mut own, &[Answer::Takes(5)]), expected, "{written} bytes written");
+fn the_default_limits_leave_room_to_echo_the_largest_message() {
+    let (mut ws, mut out) = server();
+    let mut reads = frame(FIN | BINARY, Some(KEY), &vec![7; Limits::default().message as usize]);
+    // Its last bytes can come with many small messages and pings in the same read.
+    let end = reads.len() - 1;
+    while reads.len() < end + 64 * 1024 {
+        reads.extend(frame(FIN | BINARY, Some(KEY), b"7"));
+        reads.extend(frame(PING, Some(KEY), &[7; 125]));
     }
-}
-
-#[test]
-fn s5_5_3_a_pong_in_both_outboxes_goes_out_once() {
-    let (mut ws, mut own) = server();
-    let mut per_thread = Outbox::keeping(&Limits::default(), 4096);
-    receive_ping(&mut ws, b"older", &mut own);
-    own.push(b"own").unwrap();
-    per_thread.push(b"thread").unwrap();
-    receive_ping(&mut ws, b"newer", &mut per_thread);
-    own.append(&mut per_thread);
-    assert_eq!(waiting(&own), [&frame(PONG, None, b"newer")[..], b"ownthread"].concat());
+    let (mut echoes, mut echoed) = (0, 0);
+    let (first, second) = reads.split_at_mut(end);
+    for read in [first, second] {
+        let mut input = Input::new(read);
+        while let Some(event) = ws.next(&mut input, &mut out).unwrap() {
+            if let Event::Binary(message) = event {
+                ws.binary(&message, &mut out).unwrap();
+                echoes += 1;
+                echoed += message.len();
+            }
+        }
+    }
+    assert!(echoes > 400 && echoed == (1 << 20) + echoes - 1, "{echoes} {echoed}");
 }
 
 #[test]
@@ -327,11 +310,14 @@ enum Act {
     Text(usize),
     Shared(usize),
     Raw(usize),
-    Ping(Vec<u8>),
+    Pings(Vec<Vec<u8>>),
     Close,
     Advance(usize),
     /// Moves what waits in this outbox to the end of the other.
     Append,
+    /// Writes the other outbox, then this one, to a socket that takes so many bytes and then blocks,
+    /// or fails.
+    Flush(usize, bool),
     Clear,
 }
 
@@ -341,11 +327,15 @@ fn act() -> impl Strategy<Value = Act> {
         2 => (0..40usize).prop_map(Act::Shared),
         3 => (100..300usize).prop_map(Act::Shared),
         2 => (1..40usize).prop_map(Act::Raw),
-        6 => vec(any::<u8>(), 0..12).prop_map(Act::Ping),
+        6 => vec(vec(any::<u8>(), 0..12), 1..4).prop_map(Act::Pings),
+        3 => vec(vec(any::<u8>(), 0..3), 14..20).prop_map(Act::Pings),
         1 => Just(Act::Close),
         8 => (0..30usize).prop_map(Act::Advance),
         2 => (0..600usize).prop_map(Act::Advance),
         3 => Just(Act::Append),
+        3 => (0..600usize, prop::bool::weighted(0.2)).prop_map(|(room, fails)| {
+            Act::Flush(room, fails)
+        }),
         1 => Just(Act::Clear),
     ]
 }
@@ -365,9 +355,12 @@ fn perform(act: &Act, number: u8, out: &mut Outbox, model: &mut Model) {
             (frame(FIN | BINARY, None, &payload(*len)), ws.send(&shared, out))
         }
         Act::Raw(len) => (payload(*len), out.push(&payload(*len))),
-        Act::Ping(body) => {
-            receive_ping(&mut ws, body, out);
-            return model.push_pong(frame(PONG, None, body));
+        Act::Pings(bodies) => {
+            for body in bodies {
+                receive_ping(&mut ws, body, out);
+                model.push_pong(pong(body));
+            }
+            return;
         }
         Act::Close => {
             ws.close(CloseCode::NORMAL, "", out);
@@ -381,14 +374,30 @@ fn perform(act: &Act, number: u8, out: &mut Outbox, model: &mut Model) {
             out.clear();
             return model.clear();
         }
-        Act::Append => unreachable!("takes two outboxes"),
+        Act::Append | Act::Flush(..) => unreachable!("takes two outboxes"),
     };
-    if model.has_room(bytes.len(), LIMIT) {
+    if model.counted() + bytes.len() <= LIMIT {
         assert_eq!(result, Ok(()));
         model.push(bytes);
     } else {
         assert_eq!(result, Err(SendError::Full));
     }
+}
+
+/// An act that takes two outboxes, of which the second one's bytes go behind those of the first.
+fn perform_both(act: &Act, outboxes: (&mut Outbox, &mut Outbox), models: (&mut Model, &mut Model)) {
+    let ((own, shared), (model, model_of_shared)) = (outboxes, models);
+    let Act::Flush(room, fails) = *act else {
+        let appended = own.append(shared);
+        return assert_eq!(appended.is_ok(), model.append(model_of_shared, LIMIT).is_ok());
+    };
+    let before = model.bytes().len() + model_of_shared.bytes().len();
+    let end = if fails { Answer::Fails(ErrorKind::BrokenPipe) } else { BLOCKS };
+    let answers = repeat_n(Answer::Takes(1), room).chain([end, Answer::Takes(usize::MAX)]);
+    let mut sink = Scripted::new(answers);
+    let flushed = own.flush(shared, &mut sink);
+    assert_eq!(flushed.is_ok(), model.flush(model_of_shared, room, fails, LIMIT));
+    assert!(flushed.is_err() || flushed.is_ok_and(|written| written == room.min(before)));
 }
 
 proptest! {
@@ -404,14 +413,16 @@ proptest! {
         let mut outboxes = [Outbox::new(&limits), Outbox::keeping(&limits, keep)];
         let mut models = [Model::default(), Model::default()];
         for (number, (second, act)) in acts.iter().enumerate() {
-            let at = usize::from(*second);
-            if let Act::Append = act {
-                let [a, b] = &mut outboxes;
-                let [model_a, model_b] = &mut models;
-                if *second { a.append(b) } else { b.append(a) }
-                if *second { model_a.append(model_b) } else { model_b.append(model_a) }
-            } else {
-                perform(act, number as u8, &mut outboxes[at], &mut models[at]);
+            let ([a, b], [model_a, model_b]) = (&mut outboxes, &mut models);
+            match (act, second) {
+                (Act::Append | Act::Flush(..), true) => {
+                    perform_both(act, (a, b), (model_a, model_b));
+                }
+                (Act::Append | Act::Flush(..), false) => {
+                    perform_both(act, (b, a), (model_b, model_a));
+                }
+                (_, true) => perform(act, number as u8, b, model_b),
+                (_, false) => perform(act, number as u8, a, model_a),
             }
             for (out, model) in outboxes.iter().zip(&models) {
                 let bytes = model.bytes();

@@ -20,9 +20,6 @@ const LIMITS: Limits =
 const KEPT: u32 = SCRATCH as u32;
 /// After so many reads the others have their turn.
 const READS_PER_TURN: usize = 16;
-/// An outbox holds one pong, the newest. So many per read are written one by one, so that each of
-/// a few pings is answered; of a flood, the last one is (§5.5.3 allows that).
-const PONGS_PER_READ: usize = 16;
 
 /// What the connections of a thread share. Between turns there is nothing of theirs in it.
 pub struct Shared {
@@ -106,8 +103,8 @@ impl Connection {
     ///
     /// The socket's; the connection is of no use then.
     pub fn turn(&mut self, shared: &mut Shared) -> io::Result<Turn> {
+        self.out.write_to(&mut self.socket)?;
         for _ in 0..READS_PER_TURN {
-            self.out.write_to(&mut self.socket)?;
             if !self.out.is_empty() {
                 return Ok(Turn::Wait);
             }
@@ -122,7 +119,11 @@ impl Connection {
                 Ok(0) => return Ok(Turn::Done),
                 Ok(len) => {
                     self.may_have_bytes = !self.is_drained_by(len);
-                    self.answer(len, shared)?;
+                    let Shared { scratch, out } = &mut *shared;
+                    let mut input = Input::new(scratch.get_mut(..len).unwrap_or_default());
+                    self.state.receive(&mut input, self.out.or(out));
+                    // All the answers go out in one write.
+                    self.out.flush(out, &mut self.socket)?;
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.may_have_bytes = false;
@@ -143,40 +144,26 @@ impl Connection {
     fn is_drained_by(&self, len: usize) -> bool {
         cfg!(any(target_os = "linux", target_os = "android")) && len < SCRATCH && !self.has_ended
     }
+}
 
-    /// Takes the first `len` bytes of the scratch buffer, and writes all the answers at once.
-    fn answer(&mut self, len: usize, shared: &mut Shared) -> io::Result<()> {
-        let Shared { scratch, out } = shared;
-        let mut input = Input::new(scratch.get_mut(..len).unwrap_or_default());
-        self.receive(&mut input, out);
-        match out.write_to(&mut self.socket) {
-            Ok(_) => {
-                self.out.append(out);
-                Ok(())
-            }
-            Err(error) => {
-                out.clear();
-                Err(error)
-            }
-        }
-    }
-
+impl State {
+    /// Takes all bytes of `input`, and sends the answers.
     fn receive(&mut self, input: &mut Input<'_>, out: &mut Outbox) {
-        if let State::Handshake(reader) = &mut self.state {
-            self.state = match shake_hands(reader, input, out) {
-                Ok(true) => State::Open(WebSocket::server(&LIMITS)),
+        if let Self::Handshake(reader) = self {
+            *self = match shake_hands(reader, input, out) {
+                Ok(true) => Self::Open(WebSocket::server(&LIMITS)),
                 Ok(false) => return,
                 Err(refusal) => {
                     // An outbox that has no room for the reason leaves only to close.
                     let _ = refusal.write(out);
-                    State::Closing
+                    Self::Closing
                 }
             };
         }
-        if let State::Open(ws) = &mut self.state {
-            echo(ws, input, out, &mut self.socket);
+        if let Self::Open(ws) = self {
+            echo(ws, input, out);
             if ws.is_closed() {
-                self.state = State::Closing;
+                *self = Self::Closing;
             }
         }
     }
@@ -199,25 +186,13 @@ fn shake_hands(
     }
 }
 
-/// Sends back every message in `input`. A violation needs nothing more: its Close is in `out`.
-fn echo(
-    ws: &mut WebSocket<dormouse::Server>,
-    input: &mut Input<'_>,
-    out: &mut Outbox,
-    socket: &mut TcpStream,
-) {
-    let mut pongs = 0;
+/// Sends back every message in `input`. Pings and a violation need nothing more: their answers are in
+/// `out`.
+fn echo(ws: &mut WebSocket<dormouse::Server>, input: &mut Input<'_>, out: &mut Outbox) {
     while let Ok(Some(event)) = ws.next(input, out) {
         let sent = match event {
             Event::Text(text) => ws.text(&text, out),
             Event::Binary(bytes) => ws.binary(&bytes, out),
-            Event::Ping(_) if pongs < PONGS_PER_READ && !input.is_empty() => {
-                pongs += 1;
-                // The pong is out before the next one takes its place. An error here comes again
-                // with the write that ends the turn.
-                let _ = out.write_to(socket);
-                Ok(())
-            }
             Event::Ping(_) | Event::Pong(_) | Event::Close(_) => Ok(()),
         };
         if sent.is_err() {

@@ -161,8 +161,8 @@ impl Connection {
             self.is_behind = true;
             return Ok(());
         }
-        // A notice is far smaller than an outbox, and nothing is in this one.
-        let _ = ws.send(notice, &mut desk.out);
+        // A notice is far smaller than an outbox, and nothing waits in this one.
+        let _ = ws.send(notice, self.waiting.or(&mut desk.out));
         self.flush(key, desk)
     }
 
@@ -173,9 +173,9 @@ impl Connection {
         if let Stage::Head(reader) = &mut self.stage {
             let served = match reader.next(&mut input) {
                 Ok(None) => return Ok(()),
-                Ok(Some(head)) => site::serve(&head, mailboxes, out),
+                Ok(Some(head)) => site::serve(&head, mailboxes, self.waiting.or(out)),
                 Err(error) => {
-                    let _ = Refusal::from(error).write(out);
+                    let _ = Refusal::from(error).write(self.waiting.or(out));
                     Served::Answered
                 }
             };
@@ -183,7 +183,8 @@ impl Connection {
                 Served::Answered => self.end(key, deadlines),
                 Served::Watches(mailbox) => {
                     let mut ws = WebSocket::server(&LIMITS);
-                    let _ = ws.text(&notice::hello(mailboxes.latest(mailbox)), out);
+                    let hello = notice::hello(mailboxes.latest(mailbox));
+                    let _ = ws.text(&hello, self.waiting.or(out));
                     mailboxes.watch(mailbox, key);
                     self.stage = Stage::Open(ws);
                     self.deadline = None;
@@ -211,10 +212,10 @@ impl Connection {
 
     /// Writes what is queued, then does what had to wait for that.
     fn flush(&mut self, key: usize, desk: &mut Desk) -> io::Result<()> {
-        self.write(&mut desk.out)?;
+        self.waiting.flush(&mut desk.out, &mut self.socket)?;
         if self.waiting.is_empty() && std::mem::take(&mut self.is_behind) {
             self.catch_up(key, desk);
-            self.write(&mut desk.out)?;
+            self.waiting.flush(&mut desk.out, &mut self.socket)?;
         }
         if self.waiting.is_empty() && matches!(self.stage, Stage::Ending) {
             self.stage = Stage::Lingering;
@@ -227,22 +228,8 @@ impl Connection {
     fn catch_up(&mut self, key: usize, desk: &mut Desk) {
         let latest = desk.mailboxes.watched_by(key).map(|mailbox| desk.mailboxes.latest(mailbox));
         if let (Stage::Open(ws), Some(text)) = (&mut self.stage, latest.and_then(notice::mail)) {
-            let _ = ws.text(&text, &mut desk.out);
+            let _ = ws.text(&text, self.waiting.or(&mut desk.out));
         }
-    }
-
-    /// Writes what waits here, or else what the shared outbox holds; keeps what the socket does not
-    /// take. Only one of the two is ever in use, and the shared one is left empty for the others.
-    fn write(&mut self, shared: &mut Outbox) -> io::Result<()> {
-        if !self.waiting.is_empty() {
-            return self.waiting.write_to(&mut self.socket).map(drop);
-        }
-        let written = shared.write_to(&mut self.socket);
-        match written {
-            Ok(_) => self.waiting.append(shared),
-            Err(_) => shared.clear(),
-        }
-        written.map(drop)
     }
 }
 

@@ -202,9 +202,9 @@ impl Outbox {
             return Ok(());
         }
         if !self.is_empty() {
-            self.queue_with_room(theirs.len_without_pong())?;
+            self.queue_with_room(theirs.len_without_pong()).map_err(|_| SendError::Full)?;
         }
-        self.queue.get_or_insert_default().append(theirs);
+        self.queue.get_or_insert_default().append(theirs, self.limit as usize);
         other.release();
         Ok(())
     }

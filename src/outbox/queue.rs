@@ -177,13 +177,11 @@ impl Queue {
     }
 
     /// Moves all that waits in `other` to the end of this queue. `other` is to be cleared then.
-    pub(super) fn append(&mut self, other: &mut Self) {
+    pub(super) fn append(&mut self, other: &mut Self, limit: usize) {
         let unsent = other.own.get(other.written..).unwrap_or_default();
-        let start = self.own.len();
         self.pongs = self.pongs.saturating_add(other.pongs);
-        if start == 0 {
-            self.own.reserve_exact(unsent.len());
-        }
+        self.reserve(unsent.len(), limit);
+        let start = self.own.len();
         self.own.extend_from_slice(unsent);
         for Insert { at, what } in other.inserts.drain(..) {
             let at = start + (at - other.written);

@@ -66,6 +66,31 @@ fn s5_5_2_each_of_a_few_pings_in_one_read_is_answered() {
 }
 
 #[test]
+fn s5_5_3_of_a_flood_of_pings_the_newest_is_answered() {
+    let ping = |number: usize| [b"\x89\x84\0\0\0\0", format!("{number:04}").as_bytes()].concat();
+    let pings: Vec<u8> = (0..9000).flat_map(ping).collect();
+    for name in SERVERS {
+        let server = Server::start(name);
+        let mut stream = server.connect();
+        stream.write_all(&[REQUEST.as_bytes(), &pings, CLOSE].concat()).unwrap();
+        let mut answer = vec![0; ACCEPTED.len()];
+        stream.read_exact(&mut answer).unwrap();
+        answer.clear();
+        stream.read_to_end(&mut answer).unwrap();
+        let pongs = answer.strip_suffix(CLOSE_ECHO).unwrap();
+        let numbers: Vec<usize> = pongs
+            .chunks(6)
+            .map(|pong| {
+                let digits = pong.strip_prefix(b"\x8a\x04").unwrap();
+                std::str::from_utf8(digits).unwrap().parse().unwrap()
+            })
+            .collect();
+        assert!(numbers.is_sorted() && numbers.ends_with(&[8999]), "{name}: {numbers:?}");
+        assert!((17..4500).contains(&numbers.len()), "{name}: {} pongs", numbers.len());
+    }
+}
+
+#[test]
 fn s7_1_7_a_violation_is_told_before_the_end() {
     for name in SERVERS {
         let server = Server::start(name);

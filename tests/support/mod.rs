@@ -11,6 +11,8 @@ pub mod embedder;
 pub mod heap;
 pub mod model;
 pub mod oracle;
+#[cfg(feature = "std")]
+pub mod outboxes;
 pub mod sink;
 pub mod story;
 pub mod streams;

@@ -1,16 +1,23 @@
 //! The obviously right outbox: a list of frames, one of which may be a pong that can be replaced
 //! (RFC 6455 §5.5.3).
 
+use dormouse::SendError;
+
+/// So many pongs are frames like any other, from when nothing waits until nothing waits again.
+pub const PONGS_IN_FULL: usize = 16;
+
 /// What waits, frame by frame.
 #[derive(Debug, Default)]
 pub struct Model {
     frames: Vec<Waiting>,
+    /// How many pongs were frames like any other since nothing waited.
+    pongs_in_full: usize,
 }
 
 #[derive(Debug)]
 struct Waiting {
     bytes: Vec<u8>,
-    is_whole_pong: bool,
+    is_replaceable: bool,
 }
 
 impl Model {
@@ -19,20 +26,34 @@ impl Model {
         self.frames.iter().flat_map(|frame| frame.bytes.iter().copied()).collect()
     }
 
-    /// Whether `len` more bytes fit; a pong that can be replaced does not count.
-    pub fn has_room(&self, len: usize, limit: usize) -> bool {
-        let counted = self.frames.iter().filter(|frame| !frame.is_whole_pong);
-        counted.map(|frame| frame.bytes.len()).sum::<usize>() + len <= limit
+    /// How many bytes count against a limit: all but those of a pong that can be replaced.
+    pub fn counted(&self) -> usize {
+        let counted = self.frames.iter().filter(|frame| !frame.is_replaceable);
+        counted.map(|frame| frame.bytes.len()).sum()
+    }
+
+    /// Whether a pong waits that can be replaced.
+    pub fn has_replaceable_pong(&self) -> bool {
+        self.frames.iter().any(|frame| frame.is_replaceable)
     }
 
     pub fn push(&mut self, bytes: Vec<u8>) {
-        self.frames.push(Waiting { bytes, is_whole_pong: false });
+        self.frames.push(Waiting { bytes, is_replaceable: false });
     }
 
     pub fn push_pong(&mut self, bytes: Vec<u8>) {
-        match self.frames.iter_mut().find(|frame| frame.is_whole_pong) {
+        if self.pongs_in_full < PONGS_IN_FULL {
+            self.pongs_in_full += 1;
+            self.push(bytes);
+        } else {
+            self.push_replaceable(bytes);
+        }
+    }
+
+    fn push_replaceable(&mut self, bytes: Vec<u8>) {
+        match self.frames.iter_mut().find(|frame| frame.is_replaceable) {
             Some(pong) => pong.bytes = bytes,
-            None => self.frames.push(Waiting { bytes, is_whole_pong: true }),
+            None => self.frames.push(Waiting { bytes, is_replaceable: true }),
         }
     }
 
@@ -40,25 +61,51 @@ impl Model {
     pub fn advance(&mut self, by: usize) {
         for _ in 0..by {
             let Some(front) = self.frames.first_mut() else { return };
-            front.is_whole_pong = false;
+            front.is_replaceable = false;
             front.bytes.remove(0);
             if front.bytes.is_empty() {
                 self.frames.remove(0);
             }
-        }
-    }
-
-    /// Moves all of `other` here; of two pongs the newer one stays, in the place of the older.
-    pub fn append(&mut self, other: &mut Self) {
-        for frame in other.frames.drain(..) {
-            match frame.is_whole_pong {
-                true => self.push_pong(frame.bytes),
-                false => self.push(frame.bytes),
+            if self.frames.is_empty() {
+                self.clear();
             }
         }
     }
 
+    /// Moves all of `other` here; of two pongs that can be replaced the newer one stays, in the place
+    /// of the older. Nothing is moved behind something else if both together pass the limit.
+    pub fn append(&mut self, other: &mut Self, limit: usize) -> Result<(), SendError> {
+        if other.frames.is_empty() {
+            return Ok(());
+        }
+        if !self.frames.is_empty() && self.counted() + other.counted() > limit {
+            return Err(SendError::Full);
+        }
+        self.pongs_in_full += other.pongs_in_full;
+        for frame in std::mem::take(other).frames {
+            match frame.is_replaceable {
+                true => self.push_replaceable(frame.bytes),
+                false => self.push(frame.bytes),
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes to a socket that takes `room` bytes and then blocks, or fails. Says whether all went
+    /// well; if not, what was in `shared` is gone.
+    pub fn flush(&mut self, shared: &mut Self, room: usize, fails: bool, limit: usize) -> bool {
+        let (own, theirs) = (self.bytes().len(), shared.bytes().len());
+        self.advance(room);
+        if self.frames.is_empty() {
+            shared.advance(room - own);
+        }
+        let is_cut = room < own + theirs;
+        let flushed = !(fails && is_cut) && self.append(shared, limit).is_ok();
+        shared.clear();
+        flushed
+    }
+
     pub fn clear(&mut self) {
-        self.frames.clear();
+        *self = Self::default();
     }
 }

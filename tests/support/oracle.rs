@@ -209,6 +209,7 @@ fn close_code(violation: &Violation) -> u16 {
         Violation::Frame(_) | Violation::Close(_) => 1002,
         Violation::MessageTooBig => 1009,
         Violation::TooManyEmptyFragments => 1008,
+        other => panic!("the oracle has no code for {other:?}"),
     }
 }
 
