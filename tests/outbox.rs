@@ -388,8 +388,7 @@ fn perform(act: &Act, number: u8, out: &mut Outbox, model: &mut Model) {
 fn perform_both(act: &Act, outboxes: (&mut Outbox, &mut Outbox), models: (&mut Model, &mut Model)) {
     let ((own, shared), (model, model_of_shared)) = (outboxes, models);
     let Act::Flush(room, fails) = *act else {
-        let appended = own.append(shared);
-        return assert_eq!(appended.is_ok(), model.append(model_of_shared, LIMIT).is_ok());
+        return assert_eq!(own.append(shared), model.append(model_of_shared, LIMIT));
     };
     let before = model.bytes().len() + model_of_shared.bytes().len();
     let end = if fails { Answer::Fails(ErrorKind::BrokenPipe) } else { BLOCKS };

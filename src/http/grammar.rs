@@ -197,53 +197,6 @@ impl<'b> Iterator for Elements<'b> {
     }
 }
 
-/// The elements of a comma list of tokens, such as `Sec-WebSocket-Protocol` (RFC 6455 §11.3.4).
-///
-/// The same as [`Elements`], for elements that have to be tokens: with that known, one look at each
-/// byte is enough. An element that is none is an error and the last one.
-#[derive(Clone, Debug)]
-pub(crate) struct Tokens<'b> {
-    rest: &'b [u8],
-}
-
-/// An element of a list is not a token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct NotAToken;
-
-impl<'b> Tokens<'b> {
-    #[inline]
-    pub(crate) fn of(value: &'b [u8]) -> Self {
-        Self { rest: value }
-    }
-}
-
-impl<'b> Iterator for Tokens<'b> {
-    type Item = Result<&'b [u8], NotAToken>;
-
-    #[inline]
-    fn next(&mut self) -> Option<Result<&'b [u8], NotAToken>> {
-        while let [b',' | b' ' | b'\t', rest @ ..] = self.rest {
-            self.rest = rest;
-        }
-        let end = self.rest.iter().position(|&byte| !is_tchar(byte)).unwrap_or(self.rest.len());
-        let (token, mut after) = self.rest.split_at(end);
-        while let [b' ' | b'\t', rest @ ..] = after {
-            after = rest;
-        }
-        match (token, after) {
-            ([], []) => None,
-            ([_, ..], [] | [b',', ..]) => {
-                self.rest = after;
-                Some(Ok(token))
-            }
-            _ => {
-                self.rest = &[];
-                Some(Err(NotAToken))
-            }
-        }
-    }
-}
-
 /// `bytes` before the first `separator`, and those after it if there is one.
 #[inline]
 pub(crate) fn split_at_byte(bytes: &[u8], separator: u8) -> (&[u8], Option<&[u8]>) {
@@ -326,20 +279,6 @@ mod tests {
         }
         for path in ["/?a={b}|c^d`e", "/?100%"] {
             assert!(is_target(path.as_bytes()), "browsers send {path}");
-        }
-    }
-
-    #[test]
-    fn rfc9110_5_6_1_token_lists_are_lists_of_tokens() {
-        for list in ["", "a", " a , b\t,,c,", ",", "a b", "a,b c,d", "a;b", "a, \"b\"", "\u{e9}"] {
-            let list = list.as_bytes();
-            let by_element = Elements::of(list)
-                .map(|element| if is_token(element) { Ok(element) } else { Err(NotAToken) });
-            let mut by_element: Vec<_> = by_element.collect();
-            if let Some(bad) = by_element.iter().position(Result::is_err) {
-                by_element.truncate(bad + 1);
-            }
-            assert_eq!(Tokens::of(list).collect::<Vec<_>>(), by_element, "{list:?}");
         }
     }
 

@@ -146,7 +146,7 @@ impl<'a> Accept<'a> {
         if let Some(protocol) = self.protocol {
             // §4.2.2: "The value chosen MUST be derived from the client's handshake, specifically by
             // selecting one of the values from the |Sec-WebSocket-Protocol| field"
-            let mut offered = self.offered_protocols.elements("Sec-WebSocket-Protocol");
+            let mut offered = self.offered_protocols.elements_from_first("Sec-WebSocket-Protocol");
             if !offered.any(|offer| offer == protocol.as_bytes()) {
                 return Err(AcceptError::ProtocolNotOffered);
             }

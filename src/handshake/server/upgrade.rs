@@ -5,7 +5,7 @@
 
 use super::{Accept, BadRequest, Refusal};
 use crate::handshake::Key;
-use crate::http::grammar::{self, Tokens, is_same};
+use crate::http::grammar::{self, is_same};
 use crate::http::{Extension, Fields, Request, Version};
 
 /// How many subprotocols a client may offer. Their names have to be compared with each other, and
@@ -13,10 +13,6 @@ use crate::http::{Extension, Fields, Request, Version};
 const MAX_PROTOCOLS: usize = 64;
 
 const PROTOCOL: &str = "Sec-WebSocket-Protocol";
-
-/// What nearly all clients offer, known to follow the grammar: to compare is quicker than to parse.
-const USUAL_EXTENSIONS: [&[u8]; 2] =
-    [b"permessage-deflate; client_max_window_bits", b"permessage-deflate"];
 
 /// A request that meets every rule of the opening handshake, and what it asks for.
 ///
@@ -78,7 +74,7 @@ impl<'h, 'b> Upgrade<'h, 'b> {
         let extensions = seen.extensions.fields(request);
         match extensions.lines() {
             [] => {}
-            [line] if USUAL_EXTENSIONS.contains(&line.value) => {}
+            [line] if is_usual_offer(line.value) => {}
             _ => check_extensions(extensions)?,
         }
         Ok(Self { request: *request, key, origin, protocols, extensions })
@@ -115,7 +111,7 @@ impl<'h, 'b> Upgrade<'h, 'b> {
 
     /// The subprotocols that the client offers, the one it likes best first (§4.2.1).
     pub fn protocols(&self) -> impl Iterator<Item = &'b str> + Clone + use<'h, 'b> {
-        let offered = self.protocols.elements(PROTOCOL);
+        let offered = self.protocols.elements_from_first(PROTOCOL);
         offered.filter_map(|protocol| core::str::from_utf8(protocol).ok())
     }
 
@@ -136,7 +132,7 @@ impl<'h, 'b> Upgrade<'h, 'b> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn select_protocol<'s>(&self, supported: &[&'s str]) -> Option<&'s str> {
-        let mut offered = self.protocols.elements(PROTOCOL);
+        let mut offered = self.protocols.elements_from_first(PROTOCOL);
         offered.find_map(|offer| {
             supported.iter().copied().find(|protocol| protocol.as_bytes() == offer)
         })
@@ -260,15 +256,15 @@ fn check_protocols(fields: Fields<'_, '_>) -> Result<(), BadRequest> {
     let mut count = 0;
     // One bit for each kind of name so far: only names of one kind have to be compared.
     let (mut kinds, mut may_repeat) = (0u64, false);
-    for line in fields.all(PROTOCOL) {
-        for protocol in Tokens::of(line) {
-            let protocol = protocol.map_err(|_| BadRequest::Protocol)?;
-            let last = protocol.last().copied().unwrap_or_default();
-            let kind = 1 << ((protocol.len() + usize::from(last)) % 64);
-            may_repeat |= kinds & kind != 0;
-            kinds |= kind;
-            count += 1;
+    for protocol in fields.elements_from_first(PROTOCOL) {
+        if !grammar::is_token(protocol) {
+            return Err(BadRequest::Protocol);
         }
+        let last = protocol.last().copied().unwrap_or_default();
+        let kind = 1 << ((protocol.len() + usize::from(last)) % 64);
+        may_repeat |= kinds & kind != 0;
+        kinds |= kind;
+        count += 1;
     }
     if count > MAX_PROTOCOLS {
         return Err(BadRequest::TooManyProtocols);
@@ -283,7 +279,7 @@ fn check_protocols(fields: Fields<'_, '_>) -> Result<(), BadRequest> {
 #[cold]
 fn has_repeated(fields: Fields<'_, '_>) -> bool {
     let mut earlier: [&[u8]; MAX_PROTOCOLS] = [&[]; MAX_PROTOCOLS];
-    for (count, protocol) in fields.elements(PROTOCOL).take(MAX_PROTOCOLS).enumerate() {
+    for (count, protocol) in fields.elements_from_first(PROTOCOL).take(MAX_PROTOCOLS).enumerate() {
         if earlier.iter().take(count).any(|one| *one == protocol) {
             return true;
         }
@@ -292,6 +288,12 @@ fn has_repeated(fields: Fields<'_, '_>) -> bool {
         }
     }
     false
+}
+
+/// What nearly all clients offer, known to follow the grammar: to compare is quicker than to parse.
+#[inline]
+fn is_usual_offer(value: &[u8]) -> bool {
+    matches!(value, b"permessage-deflate; client_max_window_bits" | b"permessage-deflate")
 }
 
 /// §9.1: the list has at least one element, and each follows the grammar.
