@@ -17,7 +17,8 @@ pub enum Event<'b> {
     Text(Cow<'b, str>),
     /// A whole binary message (§5.6).
     Binary(Cow<'b, [u8]>),
-    /// A ping, with at most 125 bytes (§5.5.2). The pong is already in the outbox.
+    /// A ping, with at most 125 bytes (§5.5.2). The pong is already in the outbox. If more than 16
+    /// pings come before anything is written, only the last of the others is answered (§5.5.3).
     Ping(Cow<'b, [u8]>),
     /// A pong, with at most 125 bytes (§5.5.3): the answer to a ping, or an unasked one.
     Pong(Cow<'b, [u8]>),

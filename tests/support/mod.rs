@@ -1,8 +1,8 @@
 //! What the integration tests share: frames put together by hand, a naive oracle, a driver that
 //! cuts a stream into portions, and sockets that misbehave on cue.
 //!
-//! Nothing here uses the library's own encoder or parser: what a test compares with must not share
-//! the mistakes of what it tests.
+//! The oracle, the streams and the models do not use the library's own encoder or parser: what a
+//! test compares with must not share the mistakes of what it tests.
 
 #![allow(dead_code, reason = "each test crate uses its own part of the support")]
 
@@ -13,11 +13,12 @@ pub mod model;
 pub mod oracle;
 #[cfg(feature = "std")]
 pub mod outboxes;
+pub mod requests;
 pub mod sink;
 pub mod story;
 pub mod streams;
 
-use dormouse::{Client, Event, Limits, Outbox, Server, WebSocket};
+use dormouse::{Client, Event, Input, Limits, Outbox, Server, WebSocket};
 
 /// The key of every frame that a client under test sends: what it sends is legible.
 pub const ZERO_KEY: [u8; 4] = [0; 4];
@@ -93,6 +94,13 @@ pub fn server() -> (WebSocket<Server>, Outbox) {
 
 pub fn client() -> (WebSocket<Client>, Outbox) {
     (WebSocket::client(&Limits::default(), || ZERO_KEY), Outbox::new(&Limits::default()))
+}
+
+/// Gives `bytes` in one read, and forgets the events.
+pub fn feed(ws: &mut WebSocket<Server>, bytes: &[u8], out: &mut Outbox) {
+    let mut bytes = bytes.to_vec();
+    let mut input = Input::new(&mut bytes);
+    while ws.next(&mut input, out).unwrap().is_some() {}
 }
 
 /// Everything that waits in `out`, in order.

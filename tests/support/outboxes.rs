@@ -7,12 +7,29 @@ use dormouse::{Event, Input, Limits, Outbox, Prepared, Server, WebSocket};
 
 use super::model::PONGS_IN_FULL;
 use super::sink::{Answer, Scripted};
-use super::{BINARY, FIN, KEY, PING, PONG, TEXT, frame};
+use super::{BINARY, FIN, KEY, PING, PONG, TEXT, feed, frame, server};
 
 pub const BLOCKS: Answer = Answer::Fails(ErrorKind::WouldBlock);
 
 pub fn limited(outbox: u32) -> Outbox {
     Outbox::new(&Limits { outbox, ..Limits::default() })
+}
+
+/// An outbox of a thread that has been in use for a while.
+pub fn warm_outbox() -> Outbox {
+    let mut out = Outbox::keeping(&Limits { outbox: 4 << 20, ..Limits::default() }, 4 << 20);
+    let (mut ws, _) = server();
+    ws.binary(&vec![0; 2 << 20], &mut out).unwrap();
+    ws.send(&Prepared::text(&"shared".repeat(30)), &mut out).unwrap();
+    (0..17).for_each(|_| feed(&mut ws, &frame(PING, Some(KEY), &[0; 125]), &mut out));
+    out.advance(usize::MAX);
+    out
+}
+
+/// A frame that has been sent before. The first copy of a handle costs a reference count on the
+/// heap, once for all connections.
+pub fn shared(text: &str) -> Prepared {
+    Prepared::text(text).clone()
 }
 
 /// A ping from a client arrives, and its pong is queued in `out`.
