@@ -49,9 +49,12 @@ fn main() -> ExitCode {
             Err(_) => ExitCode::FAILURE,
         };
     }
-    let parsed = address.to_str().and_then(|address| address.parse().ok());
-    let (Some(parsed), None) = (parsed, arguments.next()) else {
-        eprintln!("echo_blocking: not one address with a port: {address:?}; {USAGE}");
+    if let Some(extra) = arguments.next() {
+        eprintln!("echo_blocking: one argument too many: {extra:?}; {USAGE}");
+        return ExitCode::from(2);
+    }
+    let Some(parsed) = address.to_str().and_then(|address| address.parse().ok()) else {
+        eprintln!("echo_blocking: not an IP address with a port: {address:?}; {USAGE}");
         return ExitCode::from(2);
     };
     match listen(parsed) {

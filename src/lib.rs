@@ -93,6 +93,20 @@
 //! # assert!(stream.1.ends_with(b"\r\n\r\n\x81\x05Hello"));
 //! ```
 //!
+//! # Ending a connection
+//!
+//! When [`WebSocket::is_closed`] says so - after both sides have sent a Close, or after a violation -
+//! nothing that comes matters any more, but the last bytes still have to arrive:
+//!
+//! 1. write until the outbox is empty;
+//! 2. shut down the writing half of the socket;
+//! 3. read and throw away, a bounded amount per wake-up, until the peer closes or a deadline of a
+//!    few seconds is over; then close. A socket that is closed with unread bytes is reset, and the
+//!    reset can overtake the Close frame.
+//!
+//! To end one yourself, call [`WebSocket::close`], which works also when the outbox is full, set a
+//! deadline, and go on reading: the peer's Close is the last event.
+//!
 //! # What a connection costs
 //!
 //! | | bytes |

@@ -123,7 +123,7 @@ fn shake_hands(socket: &mut TcpStream, handshake: &Handshake<'_>) -> Result<Vec<
     loop {
         let mut input = read_until(deadline, socket, &mut scratch).map_err(no_answer)?;
         if input.is_empty() {
-            return Err("the server closed the connection without an answer".to_owned());
+            return Err("the server closed the connection without a complete answer".to_owned());
         }
         while let Some(head) = reader.next(&mut input).map_err(not_http)? {
             let mut headers = [EMPTY_HEADER; 64];
@@ -181,8 +181,9 @@ fn read_body(
 /// Status and body on one line. The body comes from a stranger: what could move the cursor is escaped.
 fn refusal(response: &Response<'_, '_>, body: &[u8]) -> String {
     let body = String::from_utf8_lossy(body);
-    let body = body.trim().escape_debug();
-    format!("refused with {} {}: {body}", response.status(), response.reason())
+    let body = body.trim().escape_debug().to_string();
+    let colon = if body.is_empty() { "" } else { ": " };
+    format!("refused with {} {}{colon}{body}", response.status(), response.reason())
 }
 
 /// A read that is over at `deadline`, even if the peer sends a byte now and then. Nothing read means

@@ -30,7 +30,7 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use connect::Url;
-use dormouse::CloseCode;
+use dormouse::{CloseCode, Limits, Outbox};
 use session::{Closed, Session};
 
 const USAGE: &str =
@@ -64,9 +64,9 @@ fn main() -> ExitCode {
             eprintln!("client: {}", describe(&closed));
             status(&closed)
         }
-        Err(error) => {
+        Err((status, error)) => {
             eprintln!("client: {error}");
-            ExitCode::FAILURE
+            ExitCode::from(status)
         }
     }
 }
@@ -103,14 +103,20 @@ fn split_header(text: &str) -> Result<(String, String), String> {
     }
 }
 
-fn run(arguments: &Arguments) -> Result<Closed, String> {
+/// What ends the session, or the status to exit with and why.
+fn run(arguments: &Arguments) -> Result<Closed, (u8, String)> {
     let Arguments { url, origin, protocols, headers } = arguments;
     let protocols: Vec<_> = protocols.iter().map(String::as_str).collect();
     let headers: Vec<_> = headers.iter().map(|(name, value)| (&**name, &**value)).collect();
     let request = url.request().origin(origin.as_deref()).protocols(&protocols).headers(&headers);
-    let mut opened = url.open(&request)?;
-    let session = Session::new(opened.socket).map_err(|error| error.to_string())?;
-    session.run(&mut opened.early)
+    // What can never be sent is the caller's mistake, and told before anybody is connected to.
+    let mut nowhere = Outbox::new(&Limits::default());
+    if let Err(error) = request.write([0; 16], &mut nowhere) {
+        return Err((2, format!("{error}; {USAGE}")));
+    }
+    let mut opened = url.open(&request).map_err(|error| (1, error))?;
+    let session = Session::new(opened.socket).map_err(|error| (1, error.to_string()))?;
+    session.run(&mut opened.early).map_err(|error| (1, error))
 }
 
 /// The reason comes from a stranger: what could move the cursor is escaped.

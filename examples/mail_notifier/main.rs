@@ -120,7 +120,8 @@ fn introduction(address: SocketAddr, root: &Path) -> String {
     format!(
         "\nThe page:\n  http://{address}/?mailbox={DEMO_USER}\n\n\
          Deliver a mail from another terminal:\n  \
-         {program} deliver {root} {DEMO_USER} --subject 'Dinner at seven?'\n"
+         {program} deliver {root} {DEMO_USER} --subject 'Dinner at seven?'\n\n\
+         The demo mail root stays where it is when the server ends.\n"
     )
 }
 

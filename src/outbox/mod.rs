@@ -152,13 +152,17 @@ impl Outbox {
 
     /// Where to send now: here while something waits here, for the order of the bytes and for the
     /// limit; otherwise into `shared`.
+    ///
+    /// **What is in `shared` belongs to this connection.** Between sending and `flush` there must be
+    /// no way out that leaves it there, or the next connection sends it: whoever drops a connection
+    /// in between calls [`shared.clear()`](Self::clear).
     #[inline]
     pub fn or<'o>(&'o mut self, shared: &'o mut Self) -> &'o mut Self {
         if self.is_empty() { shared } else { self }
     }
 
     /// Writes what waits here, then what this connection has sent into `shared`, until nothing waits
-    /// or `sink` would block. What is left stays here. Returns the bytes written.
+    /// or `sink` would block. What is left stays here. Returns the bytes written. Needs `std`.
     ///
     /// `shared` is empty afterwards in any case: what is in it is this connection's, and must not
     /// reach the next one.
@@ -187,7 +191,10 @@ impl Outbox {
 
     /// Moves everything that waits in `other` behind what waits here. `other` is empty afterwards.
     ///
-    /// For those who write by themselves; `flush` does it for the others.
+    /// For those who write by themselves, from [`slices`](Self::slices) and with
+    /// [`advance`](Self::advance); `flush` does it for the others. After it fails, and whenever the
+    /// connection is dropped instead, `other` has to be [cleared](Self::clear): a thread's outbox
+    /// must be empty before the next connection uses it.
     ///
     /// # Errors
     ///
@@ -227,12 +234,13 @@ impl Outbox {
         }
     }
 
-    /// Forgets everything that waits, for a connection that is gone.
+    /// Forgets everything that waits, for a connection that is gone: also what it has left in an
+    /// outbox that it shares.
     pub fn clear(&mut self) {
         self.release();
     }
 
-    /// Writes until nothing waits or `sink` would block, and returns the bytes written.
+    /// Writes until nothing waits or `sink` would block, and returns the bytes written. Needs `std`.
     ///
     /// Afterwards [`is_empty`](Self::is_empty) tells whether to wait for the socket to become
     /// writable. Shared frames are not copied: they go out by `write_vectored`.
