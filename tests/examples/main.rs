@@ -144,7 +144,8 @@ fn arguments_that_make_no_sense() {
         assert_fails(&run("client", arguments, b""), 2, "usage: ");
     }
     let injection = ["ws://localhost", "--header", "X: a\r\nY: b"];
-    assert_fails(&run("client", &injection, b""), 1, "control character");
+    assert_fails(&run("client", &injection, b""), 2, "control character");
+    assert_fails(&run("client", &["ws://localhost/a b"], b""), 2, "the target is malformed");
 }
 
 #[test]
