@@ -47,7 +47,7 @@ impl<'b> Extension<'b> {
     pub fn parse(element: &'b [u8]) -> Result<Self, ExtensionError> {
         let (name, params) = split_at_byte(element, b';');
         let name = token(trim(name)).ok_or(ExtensionError)?;
-        if raw_params(params).all(is_param) {
+        if raw_params(params).all(|param| parse_param(param).is_some()) {
             Ok(Self { name, params })
         } else {
             Err(ExtensionError)
@@ -67,7 +67,8 @@ impl<'b> Extension<'b> {
     pub fn params(
         &self,
     ) -> impl Iterator<Item = (&'b str, Option<Cow<'b, str>>)> + Clone + use<'b> {
-        raw_params(self.params).filter_map(parse_param)
+        let checked = raw_params(self.params).filter_map(parse_param);
+        checked.map(|(name, value)| (name, value.map(unquote)))
     }
 }
 
@@ -75,17 +76,31 @@ fn raw_params(params: Option<&[u8]>) -> impl Iterator<Item = &[u8]> + Clone {
     params.into_iter().flat_map(|params| params.split(|&byte| byte == b';'))
 }
 
-fn is_param(param: &[u8]) -> bool {
+/// One parameter, checked: its name, and its value as it stands in the head.
+fn parse_param(param: &[u8]) -> Option<(&str, Option<&[u8]>)> {
     let (name, value) = split_at_byte(param, b'=');
-    is_token(trim(name)) && value.is_none_or(|value| is_value(trim(value)))
+    let (name, value) = (token(trim(name))?, value.map(trim));
+    value.is_none_or(is_value).then_some((name, value))
 }
 
-/// §9.1: a token, or a quoted string that is a token once it is unescaped.
+// §9.1: "When using the quoted-string syntax variant, the value after quoted-string unescaping
+// MUST conform to the 'token' ABNF."
 fn is_value(value: &[u8]) -> bool {
     let Some(quoted) = value.strip_prefix(b"\"") else { return is_token(value) };
     let Some(quoted) = quoted.strip_suffix(b"\"") else { return false };
     let mut bytes = unescape(quoted).peekable();
     bytes.peek().is_some() && bytes.all(|byte| byte.is_some_and(is_tchar))
+}
+
+/// A value that is one, with its quotes and backslashes taken off.
+fn unquote(value: &[u8]) -> Cow<'_, str> {
+    let quoted = value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\""));
+    let value = quoted.unwrap_or(value);
+    if value.contains(&b'\\') {
+        unescape(value).flatten().map(char::from).collect::<String>().into()
+    } else {
+        core::str::from_utf8(value).unwrap_or_default().into()
+    }
 }
 
 /// The characters of a quoted string; `None` stands for one that a backslash announces in vain.
@@ -95,29 +110,6 @@ fn unescape(quoted: &[u8]) -> impl Iterator<Item = Option<u8>> {
         b'\\' => Some(bytes.next()),
         byte => Some(Some(byte)),
     })
-}
-
-/// A parameter that is one, with its quotes taken off.
-fn parse_param(param: &[u8]) -> Option<(&str, Option<Cow<'_, str>>)> {
-    let (name, value) = split_at_byte(param, b'=');
-    let value = match value {
-        Some(value) => Some(parse_value(trim(value))?),
-        None => None,
-    };
-    Some((token(trim(name))?, value))
-}
-
-// §9.1: "When using the quoted-string syntax variant, the value after quoted-string unescaping
-// MUST conform to the 'token' ABNF."
-fn parse_value(value: &[u8]) -> Option<Cow<'_, str>> {
-    let Some(quoted) = value.strip_prefix(b"\"") else {
-        return token(value).map(Cow::Borrowed);
-    };
-    let quoted = quoted.strip_suffix(b"\"")?;
-    if !quoted.contains(&b'\\') {
-        return token(quoted).map(Cow::Borrowed);
-    }
-    unescape(quoted).map(|byte| byte.map(char::from)).collect::<Option<String>>().map(Cow::Owned)
 }
 
 #[cfg(test)]
