@@ -16,10 +16,13 @@ pub mod server;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use sha1::{Digest as _, Sha1};
+use sha1::block_api::compress;
 
 /// §4.2.2: what the server appends to the key before it hashes.
 const ACCEPT_GUID: &[u8; 36] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+
+/// RFC 3174 §6.1: the state that SHA-1 begins with.
+const SHA1_START: [u32; 5] = [0x6745_2301, 0xEFCD_AB89, 0x98BA_DCFE, 0x1032_5476, 0xC3D2_E1F0];
 
 /// §4.1: the nonce of the client, 16 bytes in base64, as it goes over the wire.
 #[derive(Clone, Copy, Debug)]
@@ -41,11 +44,32 @@ impl<'b> Key<'b> {
     // §4.2.2: "concatenating /key/ [...] with the string "258EAFA5-[...]", taking the SHA-1 hash of
     // this concatenated value to obtain a 20-byte value and base64-encoding"
     fn accept(self) -> AcceptKey {
-        let mut message = [0; 24 + ACCEPT_GUID.len()];
-        let (key, guid) = message.split_at_mut(24);
+        let mut blocks = Self::padding();
+        let (key, rest) = blocks[0].split_at_mut(24);
+        let (guid, _) = rest.split_at_mut(ACCEPT_GUID.len());
         key.copy_from_slice(self.0);
         guid.copy_from_slice(ACCEPT_GUID);
-        AcceptKey(encode(&Sha1::digest(message)))
+        let mut state = SHA1_START;
+        compress(&mut state, &blocks);
+        let mut digest = [0; 20];
+        for (bytes, word) in digest.chunks_exact_mut(4).zip(state) {
+            bytes.copy_from_slice(&word.to_be_bytes());
+        }
+        AcceptKey(encode(&digest))
+    }
+
+    /// The two blocks that are hashed, but for key and GUID, which come first.
+    ///
+    /// These are 60 bytes for every connection, so the padding of RFC 3174 §4 is always the same: a
+    /// one bit, zeros, and the length in bits at the very end. Whole blocks spare the hash the
+    /// buffer that a stream of bytes would need.
+    fn padding() -> [[u8; 64]; 2] {
+        const LEN: usize = 24 + ACCEPT_GUID.len();
+        let mut blocks = [[0; 64]; 2];
+        blocks[0][LEN] = 0x80;
+        let (_, length) = blocks[1].split_at_mut(56);
+        length.copy_from_slice(&(8 * LEN as u64).to_be_bytes());
+        blocks
     }
 }
 
@@ -76,6 +100,8 @@ fn encode<const N: usize>(bytes: &[u8]) -> [u8; N] {
 
 #[cfg(test)]
 mod tests {
+    use sha1::{Digest as _, Sha1};
+
     use super::*;
 
     #[test]
@@ -84,6 +110,16 @@ mod tests {
         assert_eq!(&text, b"dGhlIHNhbXBsZSBub25jZQ==");
         let key = Key::parse(&text).expect("a key");
         assert_eq!(key.accept().as_str(), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+    }
+
+    #[test]
+    fn s4_2_2_the_hash_is_sha_1_of_key_and_guid() {
+        for nonce in [[0; 16], [0xff; 16], *b"dormouse in May!"] {
+            let text: [u8; 24] = encode(&nonce);
+            let digest = Sha1::new().chain_update(text).chain_update(ACCEPT_GUID).finalize();
+            let key = Key::parse(&text).expect("a key");
+            assert_eq!(key.accept().0, encode(&digest));
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! | file | what lives there |
 //! |---|---|
 //! | `upgrade` | [`Upgrade`]: the rules of §4.2.1, and what the client asks for |
+//! | `protocols` | the subprotocols that the client offers |
 //! | `accept` | [`Accept`]: the 101 answer |
 //! | `refusal` | [`Refusal`]: every other answer to an upgrade request |
 //! | `answer` | [`Answer`]: any HTTP response, for a port that also serves pages |
@@ -67,6 +68,7 @@
 
 mod accept;
 mod answer;
+mod protocols;
 mod refusal;
 mod upgrade;
 

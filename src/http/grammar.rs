@@ -197,6 +197,35 @@ impl<'b> Iterator for Elements<'b> {
     }
 }
 
+/// Gives `found` each element of the comma list `value`, in one pass, as long as they are tokens.
+/// Whether they all are.
+#[inline]
+pub(crate) fn each_token<'b>(value: &'b [u8], mut found: impl FnMut(&'b [u8])) -> bool {
+    // The token that is being read; none while the two are equal.
+    let (mut start, mut end) = (0, 0);
+    let mut finish = |start, end| {
+        if let Some(token @ [_, ..]) = value.get(start..end) {
+            found(token);
+        }
+    };
+    for (at, &byte) in value.iter().enumerate() {
+        match byte {
+            b',' => {
+                finish(start, end);
+                end = start;
+            }
+            b' ' | b'\t' => {}
+            _ if !is_tchar(byte) => return false,
+            _ if start == end => (start, end) = (at, at + 1),
+            _ if end == at => end += 1,
+            // White space ended the token, and here is another without a comma in between.
+            _ => return false,
+        }
+    }
+    finish(start, end);
+    true
+}
+
 /// `bytes` before the first `separator`, and those after it if there is one.
 #[inline]
 pub(crate) fn split_at_byte(bytes: &[u8], separator: u8) -> (&[u8], Option<&[u8]>) {
@@ -287,5 +316,17 @@ mod tests {
         let found: [&[u8]; 3] = [b"a", b"b c", b"d"];
         assert!(Elements::of(b" ,a ,, \tb c\t,d,").eq(found));
         assert_eq!(Elements::of(b" , ,\t").count(), 0);
+    }
+
+    #[test]
+    fn rfc9110_5_6_1_lists_of_tokens() {
+        for list in [&b"a"[..], b"mail.v1, json", b" ,a ,, \tb\t,c,", b"", b" , ,\t"] {
+            let mut tokens = alloc::vec::Vec::new();
+            assert!(each_token(list, |token| tokens.push(token)), "{list:?}");
+            assert!(Elements::of(list).eq(tokens), "{list:?}");
+        }
+        for list in [&b"a b"[..], b"a, b c", b"a\tb", b"a/b", b"a,\"b\"", b"a,\0", b"a,\xff"] {
+            assert!(!each_token(list, |_| ()), "{list:?}");
+        }
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! RFC 6455 §4.2.2. Layer 4: writes exactly what was decided, or nothing.
 
+use super::protocols::Protocols;
 use crate::handshake::AcceptKey;
 use crate::handshake::draft::{Draft, check_fields};
 use crate::http::{Extension, FieldError, Fields, grammar};
@@ -23,7 +24,7 @@ const EXTENSIONS: &[u8] = b"\r\nSec-WebSocket-Extensions: ";
 #[derive(Clone, Copy, Debug)]
 #[must_use = "an answer does nothing until it is written"]
 pub struct Accept<'a> {
-    offered_protocols: Fields<'a, 'a>,
+    offered_protocols: Protocols<'a, 'a>,
     offered_extensions: Fields<'a, 'a>,
     key: AcceptKey,
     protocol: Option<&'a str>,
@@ -54,7 +55,7 @@ pub enum AcceptError {
 
 impl<'a> Accept<'a> {
     pub(super) fn new(
-        offered_protocols: Fields<'a, 'a>,
+        offered_protocols: Protocols<'a, 'a>,
         offered_extensions: Fields<'a, 'a>,
         key: AcceptKey,
     ) -> Self {
@@ -146,8 +147,7 @@ impl<'a> Accept<'a> {
         if let Some(protocol) = self.protocol {
             // §4.2.2: "The value chosen MUST be derived from the client's handshake, specifically by
             // selecting one of the values from the |Sec-WebSocket-Protocol| field"
-            let mut offered = self.offered_protocols.elements_from_first("Sec-WebSocket-Protocol");
-            if !offered.any(|offer| offer == protocol.as_bytes()) {
+            if !self.offered_protocols.contains(protocol.as_bytes()) {
                 return Err(AcceptError::ProtocolNotOffered);
             }
         }

@@ -3,16 +3,11 @@
 //! RFC 6455 §4.1, §4.2.1, §9.1 and §11.3. Layer 4: reads a parsed request and decides nothing that
 //! is the embedder's to decide.
 
+use super::protocols::Protocols;
 use super::{Accept, BadRequest, Refusal};
 use crate::handshake::Key;
 use crate::http::grammar::{self, is_same};
 use crate::http::{Extension, Fields, Request, Version};
-
-/// How many subprotocols a client may offer. Their names have to be compared with each other, and
-/// the limit keeps that cheap.
-const MAX_PROTOCOLS: usize = 64;
-
-const PROTOCOL: &str = "Sec-WebSocket-Protocol";
 
 /// A request that meets every rule of the opening handshake, and what it asks for.
 ///
@@ -23,9 +18,8 @@ pub struct Upgrade<'h, 'b> {
     request: Request<'h, 'b>,
     key: Key<'b>,
     origin: Option<&'b [u8]>,
-    /// The lines from the first to the last that offer subprotocols.
-    protocols: Fields<'h, 'b>,
-    /// The same for extensions.
+    protocols: Protocols<'h, 'b>,
+    /// The lines from the first to the last that offer extensions.
     extensions: Fields<'h, 'b>,
 }
 
@@ -69,8 +63,7 @@ impl<'h, 'b> Upgrade<'h, 'b> {
         // RFC 6454 §7.1: an origin is ASCII without spaces. The grammar allows several in one field,
         // but they could not be judged.
         require(origin.is_none_or(grammar::is_graphic), BadRequest::Origin)?;
-        let protocols = seen.protocols.fields(request);
-        check_protocols(protocols)?;
+        let protocols = Protocols::read(seen.protocols.fields(request))?;
         let extensions = seen.extensions.fields(request);
         match extensions.lines() {
             [] => {}
@@ -111,8 +104,7 @@ impl<'h, 'b> Upgrade<'h, 'b> {
 
     /// The subprotocols that the client offers, the one it likes best first (§4.2.1).
     pub fn protocols(&self) -> impl Iterator<Item = &'b str> + Clone + use<'h, 'b> {
-        let offered = self.protocols.elements_from_first(PROTOCOL);
-        offered.filter_map(|protocol| core::str::from_utf8(protocol).ok())
+        self.protocols.iter().filter_map(|protocol| core::str::from_utf8(protocol).ok())
     }
 
     /// The subprotocol to speak: of those in `supported` the one that the client likes best.
@@ -132,10 +124,7 @@ impl<'h, 'b> Upgrade<'h, 'b> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn select_protocol<'s>(&self, supported: &[&'s str]) -> Option<&'s str> {
-        let mut offered = self.protocols.elements_from_first(PROTOCOL);
-        offered.find_map(|offer| {
-            supported.iter().copied().find(|protocol| protocol.as_bytes() == offer)
-        })
+        self.protocols.select(supported)
     }
 
     /// The extensions that the client offers, the one it likes best first (§9.1).
@@ -250,50 +239,11 @@ fn is_resource(request: &Request<'_, '_>) -> bool {
     grammar::is_target(target.as_bytes()) && (target.starts_with('/') || is_absolute())
 }
 
-// §4.1: "The elements that comprise this value MUST be non-empty strings [...] not including
-// separator characters [...] and MUST all be unique strings."
-fn check_protocols(fields: Fields<'_, '_>) -> Result<(), BadRequest> {
-    let mut count = 0;
-    // One bit for each kind of name so far: only names of one kind have to be compared.
-    let (mut kinds, mut may_repeat) = (0u64, false);
-    for protocol in fields.elements_from_first(PROTOCOL) {
-        if !grammar::is_token(protocol) {
-            return Err(BadRequest::Protocol);
-        }
-        let last = protocol.last().copied().unwrap_or_default();
-        let kind = 1 << ((protocol.len() + usize::from(last)) % 64);
-        may_repeat |= kinds & kind != 0;
-        kinds |= kind;
-        count += 1;
-    }
-    if count > MAX_PROTOCOLS {
-        return Err(BadRequest::TooManyProtocols);
-    }
-    if may_repeat && has_repeated(fields) {
-        return Err(BadRequest::DuplicateProtocol);
-    }
-    if count == 0 && !fields.lines().is_empty() { Err(BadRequest::Protocol) } else { Ok(()) }
-}
-
-/// Whether one of the first [`MAX_PROTOCOLS`] names comes twice.
-#[cold]
-fn has_repeated(fields: Fields<'_, '_>) -> bool {
-    let mut earlier: [&[u8]; MAX_PROTOCOLS] = [&[]; MAX_PROTOCOLS];
-    for (count, protocol) in fields.elements_from_first(PROTOCOL).take(MAX_PROTOCOLS).enumerate() {
-        if earlier.iter().take(count).any(|one| *one == protocol) {
-            return true;
-        }
-        if let Some(place) = earlier.get_mut(count) {
-            *place = protocol;
-        }
-    }
-    false
-}
-
 /// What nearly all clients offer, known to follow the grammar: to compare is quicker than to parse.
 #[inline]
 fn is_usual_offer(value: &[u8]) -> bool {
-    matches!(value, b"permessage-deflate; client_max_window_bits" | b"permessage-deflate")
+    is_same(value, b"permessage-deflate; client_max_window_bits")
+        || is_same(value, b"permessage-deflate")
 }
 
 /// §9.1: the list has at least one element, and each follows the grammar.
