@@ -10,71 +10,55 @@
 //!
 //! While it sleeps, a connection has nothing on the heap. Its own outbox is used only when the
 //! socket takes less than all; as long as something waits there, notices are not queued behind it:
-//! the connection is behind, and gets the latest state when it has caught up.
+//! the connection is behind, and gets the latest state when it has caught up. If it does not catch
+//! up in time, it is closed.
 
 use std::io::{self, ErrorKind, Read};
 use std::net::Shutdown;
 
 use dormouse::http::HeadReader;
 use dormouse::server::Refusal;
-use dormouse::{Input, Limits, Outbox, Prepared, Server, WebSocket};
+use dormouse::{CloseCode, Input, Outbox, Prepared, Server as ServerRole, WebSocket};
 use mio::event::Source;
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 
-use crate::deadlines::{Deadlines, Ticket};
-use crate::mailboxes::Mailboxes;
+use crate::deadlines::{Deadline, Reminder};
+use crate::desk::Desk;
+use crate::gate::Peer;
+use crate::log;
 use crate::notice;
 use crate::site::{self, Served};
 
-/// How many reads one connection gets before the others have their turn.
-const READS_PER_TURN: usize = 8;
-/// One read, for all connections of a thread.
-const SCRATCH_LEN: usize = 16 * 1024;
-/// What the outbox of the thread keeps for the next answer.
-const KEPT_LEN: u32 = 64 * 1024;
-/// A page has nothing to say; the outbox holds the largest file of the page.
-const LIMITS: Limits = Limits { message: 4 * 1024, outbox: 64 * 1024, head: 8 * 1024 };
+/// How many pings in a row may stay unanswered before the peer counts as gone.
+const MAX_UNANSWERED: u8 = 2;
 
 /// One connection. Its key in the table of connections is passed in where it matters.
 pub struct Connection {
     socket: TcpStream,
+    peer: Peer,
     stage: Stage,
     /// What the socket has not taken yet.
     waiting: Outbox,
-    deadline: Option<Ticket>,
+    /// Until when the peer has to have sent its request, to catch up, or to close.
+    deadline: Deadline,
+    /// Rounds of pings since anything was heard of the peer.
+    quiet: u8,
     /// Whether a notice was left out because something was waiting.
     is_behind: bool,
     watches_writable: bool,
 }
 
-/// An idle connection, with its place in the list of its mailbox, is to stay below 128 bytes.
-const _: () = assert!(size_of::<Connection>() <= 96);
+/// An idle connection, with its place in the list of its mailbox, is to stay below 96 bytes.
+/// (In a debug build `mio` adds to the socket.)
+const _: () = assert!(cfg!(debug_assertions) || size_of::<Connection>() <= 80);
 
 enum Stage {
-    Head(HeadReader),
-    Open(WebSocket<Server>),
+    /// Boxed, because a connection sleeps in the next stage.
+    Head(Box<HeadReader>),
+    Open(WebSocket<ServerRole>),
     Ending,
     Lingering,
-}
-
-/// What all connections of one thread use in turn.
-pub struct Desk {
-    pub mailboxes: Mailboxes,
-    pub deadlines: Deadlines,
-    scratch: Vec<u8>,
-    out: Outbox,
-}
-
-impl Desk {
-    pub fn new() -> Self {
-        Self {
-            mailboxes: Mailboxes::default(),
-            deadlines: Deadlines::default(),
-            scratch: vec![0; SCRATCH_LEN],
-            out: Outbox::keeping(&LIMITS, KEPT_LEN),
-        }
-    }
 }
 
 /// What a connection needs next.
@@ -90,15 +74,29 @@ pub enum Next {
 
 impl Connection {
     /// A connection that was just accepted.
-    pub fn new(socket: TcpStream, key: usize, desk: &mut Desk) -> Self {
+    pub fn new(socket: TcpStream, peer: Peer, key: usize, desk: &mut Desk) -> Self {
+        let mut deadline = Deadline::default();
+        desk.deadlines.set(&mut deadline, key, desk.server.settings.handshake_timeout);
         Self {
             socket,
-            stage: Stage::Head(HeadReader::new(&LIMITS)),
-            waiting: Outbox::new(&LIMITS),
-            deadline: Some(desk.deadlines.start_handshake(key)),
+            peer,
+            stage: Stage::Head(Box::new(HeadReader::new(&desk.server.limits))),
+            waiting: Outbox::new(&desk.server.limits),
+            deadline,
+            quiet: 0,
             is_behind: false,
             watches_writable: false,
         }
+    }
+
+    /// Who it counts for at the gate.
+    pub fn peer(&self) -> Peer {
+        self.peer
+    }
+
+    /// Whether it is a WebSocket at the moment.
+    pub fn is_open(&self) -> bool {
+        matches!(self.stage, Stage::Open(_))
     }
 
     /// Begins to tell the poller about readiness.
@@ -125,18 +123,13 @@ impl Connection {
         self.socket.reregister(registry, token, interest)
     }
 
-    /// Whether the deadline with this ticket is the one that counts.
-    pub fn is_due(&self, ticket: Ticket) -> bool {
-        self.deadline == Some(ticket)
-    }
-
     /// Writes what waits and reads what there is, up to a bound.
     ///
     /// # Errors
     /// When the socket fails: the connection is to be removed.
     pub fn turn(&mut self, key: usize, desk: &mut Desk) -> io::Result<Next> {
         self.flush(key, desk)?;
-        for _ in 0..READS_PER_TURN {
+        for _ in 0..desk.server.settings.reads_per_turn {
             if matches!(self.stage, Stage::Ending) {
                 return Ok(Next::Sleep);
             }
@@ -159,35 +152,119 @@ impl Connection {
         let Stage::Open(ws) = &mut self.stage else { return Ok(()) };
         if !self.waiting.is_empty() {
             self.is_behind = true;
+            desk.tally.coalesced += 1;
             return Ok(());
         }
         // A notice is far smaller than an outbox, and nothing waits in this one.
         let _ = ws.send(notice, self.waiting.or(&mut desk.out));
+        desk.tally.frames += 1;
         self.flush(key, desk)
+    }
+
+    /// Finds out whether the peer is still there; called once in each round of pings.
+    ///
+    /// # Errors
+    /// When the socket fails: the connection is to be removed.
+    pub fn pulse(&mut self, key: usize, desk: &mut Desk) -> io::Result<Next> {
+        let Stage::Open(ws) = &mut self.stage else { return Ok(Next::Sleep) };
+        if self.quiet >= MAX_UNANSWERED {
+            desk.server.metrics.timeouts.with_label_values(&["pong"]).inc();
+            return Ok(Next::Removal);
+        }
+        self.quiet += 1;
+        // A socket that takes nothing would not take a ping, and has its own deadline.
+        if self.waiting.is_empty() {
+            let _ = ws.ping(b"", self.waiting.or(&mut desk.out));
+            desk.tally.pings += 1;
+            self.flush(key, desk)?;
+        }
+        Ok(Next::Sleep)
+    }
+
+    /// Says goodbye: the server ends or has lost its patience.
+    ///
+    /// # Errors
+    /// When the socket fails: the connection is to be removed.
+    pub fn close(
+        &mut self,
+        code: CloseCode,
+        reason: &str,
+        key: usize,
+        desk: &mut Desk,
+    ) -> io::Result<()> {
+        if let Stage::Open(ws) = &mut self.stage {
+            let _ = ws.close(code, reason, self.waiting.or(&mut desk.out));
+            self.end(key, desk);
+        }
+        self.flush(key, desk)
+    }
+
+    /// Does what a deadline asks for, if it is over.
+    ///
+    /// # Errors
+    /// When the socket fails: the connection is to be removed.
+    pub fn look_at_deadline(&mut self, reminder: &Reminder, desk: &mut Desk) -> io::Result<Next> {
+        if !desk.deadlines.is_over(&mut self.deadline, reminder) {
+            return Ok(Next::Sleep);
+        }
+        let timeouts = &desk.server.metrics.timeouts;
+        match &self.stage {
+            Stage::Head(_) => {
+                timeouts.with_label_values(&["handshake"]).inc();
+                // As a courtesy, as far as the socket takes it at once.
+                let _ = site::too_late().write(self.waiting.or(&mut desk.out));
+                let _ = self.waiting.flush(&mut desk.out, &mut self.socket);
+                Ok(Next::Removal)
+            }
+            Stage::Open(_) => {
+                timeouts.with_label_values(&["stall"]).inc();
+                desk.server.metrics.slow_closed.inc();
+                let mailbox = desk.mailboxes.watched_by(reminder.key);
+                let mailbox = mailbox.map_or("", |id| &*desk.mailboxes.state(id).mailbox);
+                log::warn("slow_closed", &[("mailbox", &mailbox)]);
+                self.close(CloseCode::POLICY_VIOLATION, "too slow", reminder.key, desk)?;
+                Ok(Next::Sleep)
+            }
+            Stage::Ending | Stage::Lingering => {
+                timeouts.with_label_values(&["close"]).inc();
+                Ok(Next::Removal)
+            }
+        }
     }
 
     /// Takes the first `len` bytes of the scratch buffer.
     fn receive(&mut self, len: usize, key: usize, desk: &mut Desk) -> io::Result<()> {
-        let Desk { mailboxes, deadlines, scratch, out } = &mut *desk;
+        self.quiet = 0;
+        let Desk { mailboxes, scratch, out, server, .. } = &mut *desk;
         let mut input = Input::new(&mut scratch[..len]);
+        let mut ends = false;
         if let Stage::Head(reader) = &mut self.stage {
+            let out = self.waiting.or(out);
             let served = match reader.next(&mut input) {
                 Ok(None) => return Ok(()),
-                Ok(Some(head)) => site::serve(&head, mailboxes, self.waiting.or(out)),
+                Ok(Some(head)) => site::serve(&head, &self.socket, mailboxes, server, out),
                 Err(error) => {
-                    let _ = Refusal::from(error).write(self.waiting.or(out));
+                    server.refused("head", &[("error", &error)]);
+                    let _ = Refusal::from(error).write(out);
                     Served::Answered
                 }
             };
             match served {
-                Served::Answered => self.end(key, deadlines),
-                Served::Watches(mailbox) => {
-                    let mut ws = WebSocket::server(&LIMITS);
-                    let hello = notice::hello(mailboxes.latest(mailbox));
-                    let _ = ws.text(&hello, self.waiting.or(out));
+                Served::Answered => ends = true,
+                Served::Watches { mailbox, known } => {
+                    let state = mailboxes.state(mailbox);
+                    let mut ws = WebSocket::server(&server.limits);
+                    let missed = known.map(|known| notice::missed(state, known));
+                    let hello = notice::hello(state, server.bus.epoch());
+                    for text in [hello].iter().chain(missed.iter().flatten()) {
+                        // All that is kept of a mailbox fits into an outbox.
+                        let _ = ws.text(text, out);
+                    }
                     mailboxes.watch(mailbox, key);
+                    server.metrics.upgrades.inc();
+                    server.metrics.watching.inc();
                     self.stage = Stage::Open(ws);
-                    self.deadline = None;
+                    self.deadline.clear();
                 }
             }
         }
@@ -196,39 +273,54 @@ impl Connection {
             // A page has nothing to say: its messages end here. Pings and Close have their answers
             // in the outbox, and so has a violation.
             while let Ok(Some(_)) = ws.next(&mut input, out) {}
-            if ws.is_closed() {
-                mailboxes.unwatch(key);
-                self.end(key, deadlines);
-            }
+            ends = ws.is_closed();
+        }
+        if ends {
+            self.end(key, desk);
         }
         self.flush(key, desk)
     }
 
     /// Nothing more is to be said than what is queued already.
-    fn end(&mut self, key: usize, deadlines: &mut Deadlines) {
+    fn end(&mut self, key: usize, desk: &mut Desk) {
+        if self.is_open() {
+            desk.mailboxes.unwatch(key);
+            desk.server.metrics.watching.dec();
+        }
         self.stage = Stage::Ending;
-        self.deadline = Some(deadlines.start_ending(key));
+        desk.deadlines.set(&mut self.deadline, key, desk.server.settings.close_timeout);
     }
 
     /// Writes what is queued, then does what had to wait for that.
     fn flush(&mut self, key: usize, desk: &mut Desk) -> io::Result<()> {
         self.waiting.flush(&mut desk.out, &mut self.socket)?;
-        if self.waiting.is_empty() && std::mem::take(&mut self.is_behind) {
-            self.catch_up(key, desk);
-            self.waiting.flush(&mut desk.out, &mut self.socket)?;
+        if !self.is_open() {
+            if self.waiting.is_empty() && matches!(self.stage, Stage::Ending) {
+                self.stage = Stage::Lingering;
+                self.socket.shutdown(Shutdown::Write)?;
+            }
+            return Ok(());
         }
-        if self.waiting.is_empty() && matches!(self.stage, Stage::Ending) {
-            self.stage = Stage::Lingering;
-            self.socket.shutdown(Shutdown::Write)?;
+        if self.waiting.is_empty() {
+            self.deadline.clear();
+            if std::mem::take(&mut self.is_behind) {
+                self.catch_up(key, desk);
+                self.waiting.flush(&mut desk.out, &mut self.socket)?;
+            }
+        }
+        if !self.waiting.is_empty() && !self.deadline.is_set() {
+            desk.deadlines.set(&mut self.deadline, key, desk.server.settings.stall_timeout);
         }
         Ok(())
     }
 
     /// Queues the latest state for a connection that missed some.
     fn catch_up(&mut self, key: usize, desk: &mut Desk) {
-        let latest = desk.mailboxes.watched_by(key).map(|mailbox| desk.mailboxes.latest(mailbox));
-        if let (Stage::Open(ws), Some(text)) = (&mut self.stage, latest.and_then(notice::mail)) {
-            let _ = ws.text(&text, self.waiting.or(&mut desk.out));
+        let Some(mailbox) = desk.mailboxes.watched_by(key) else { return };
+        if let Stage::Open(ws) = &mut self.stage {
+            let latest = notice::snapshot(desk.mailboxes.state(mailbox));
+            let _ = ws.text(&latest, self.waiting.or(&mut desk.out));
+            desk.tally.frames += 1;
         }
     }
 }
@@ -237,11 +329,14 @@ impl Connection {
 mod tests {
     use std::io::Write;
     use std::net::{TcpListener, TcpStream as Client};
+    use std::sync::Arc;
     use std::time::{Duration, Instant};
 
     use super::*;
-    use crate::bus::Update;
+    use crate::bus::State;
     use crate::mail::Mail;
+    use crate::server::Server;
+    use crate::settings::Settings;
 
     const KEY: usize = 3;
 
@@ -254,14 +349,15 @@ mod tests {
     }
 
     impl Pair {
-        fn new() -> Self {
+        fn new(settings: Settings) -> Self {
             let listener = TcpListener::bind("127.0.0.1:0").unwrap();
             let mut client = Client::connect(listener.local_addr().unwrap()).unwrap();
-            let socket = listener.accept().unwrap().0;
+            let (socket, address) = listener.accept().unwrap();
             socket.set_nonblocking(true).unwrap();
-            let mut desk = Desk::new();
-            let connection = Connection::new(TcpStream::from_std(socket), KEY, &mut desk);
-            desk.mailboxes.apply(update(0));
+            let mut desk = Desk::new(Server::for_tests(settings));
+            let (socket, peer) = (TcpStream::from_std(socket), Peer::new(address.ip()));
+            let connection = Connection::new(socket, peer, KEY, &mut desk);
+            desk.mailboxes.apply(state(0));
             client
                 .write_all(
                     b"GET /ws?mailbox=alice HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n\
@@ -271,7 +367,7 @@ mod tests {
                 .unwrap();
             client.set_nonblocking(true).unwrap();
             let mut pair = Self { client, connection, desk, received: Vec::new() };
-            pair.turn_until(|pair| pair.has_received("\"unseen\":0}"));
+            pair.turn_until(|pair| pair.has_received("\"unseen\":0,"));
             pair
         }
 
@@ -289,61 +385,114 @@ mod tests {
             }
         }
 
-        fn has_received(&self, text: &str) -> bool {
-            self.received.windows(text.len()).any(|window| window == text.as_bytes())
+        fn has_received(&self, bytes: impl AsRef<[u8]>) -> bool {
+            let bytes = bytes.as_ref();
+            self.received.windows(bytes.len()).any(|window| window == bytes)
         }
 
         /// A mail arrives; its subject is long so that a socket is soon full.
         fn mail(&mut self, seq: u64) {
-            let id = self.desk.mailboxes.apply(update(seq));
-            let text = notice::mail(self.desk.mailboxes.latest(id)).unwrap();
+            let (id, before) = self.desk.mailboxes.apply(state(seq));
+            let text = notice::change(&before.unwrap(), self.desk.mailboxes.state(id)).unwrap();
             self.connection.notify(&Prepared::text(&text), KEY, &mut self.desk).unwrap();
+        }
+
+        /// Mails arrive until the socket takes no more; how many.
+        fn stall(&mut self) -> u64 {
+            let mut seq = 0;
+            while !self.connection.is_behind {
+                seq += 1;
+                self.mail(seq);
+                assert!(self.connection.waiting.len() < 41_000);
+                assert!(seq < 10_000, "the socket takes everything");
+            }
+            seq
+        }
+
+        /// Lets the time of the next deadline come; what the connection needs then.
+        fn miss_deadline(&mut self) -> Next {
+            let now = Instant::now() + Duration::from_secs(3600);
+            loop {
+                let reminder = self.desk.deadlines.expired(now).expect("a deadline");
+                let was_set = self.connection.deadline.is_set();
+                let next = self.connection.look_at_deadline(&reminder, &mut self.desk).unwrap();
+                if was_set && (!self.connection.is_open() || next == Next::Removal) {
+                    return next;
+                }
+            }
         }
     }
 
-    fn update(seq: u64) -> Update {
+    /// A mailbox whose last mail has a long subject.
+    fn state(seq: u64) -> Arc<State> {
         let mail = Mail { from: "Bob".into(), subject: "x".repeat(40_000) };
-        Update { mailbox: "alice".into(), exists: true, seq, unseen: seq, mail: Some(mail) }
+        let recent = if seq == 0 { vec![] } else { vec![Arc::new(mail)] };
+        Arc::new(State { mailbox: "alice".into(), exists: true, seq, unseen: seq, recent })
     }
 
     #[test]
     fn a_slow_consumer_gets_the_latest_state_and_no_queue() {
-        let mut pair = Pair::new();
-        let mut seq = 0;
-        while !pair.connection.is_behind {
-            seq += 1;
-            pair.mail(seq);
-            assert!(pair.connection.waiting.len() < 41_000);
-            assert!(seq < 10_000, "the socket takes everything");
-        }
-        let first_missed = seq;
-        (seq + 1..=seq + 5).for_each(|seq| pair.mail(seq));
+        let mut pair = Pair::new(Settings::default());
+        let first_missed = pair.stall();
+        (first_missed + 1..=first_missed + 5).for_each(|seq| pair.mail(seq));
         assert!(pair.connection.waiting.len() < 41_000);
+        assert_eq!(pair.desk.tally.coalesced, 6);
 
         pair.turn_until(|pair| !pair.connection.is_behind && pair.connection.waiting.is_empty());
-        pair.turn_until(|pair| pair.has_received(&format!("\"seq\":{},", first_missed + 5)));
+        pair.turn_until(|pair| pair.has_received("\"type\":\"snapshot\""));
+        pair.turn_until(|pair| pair.has_received(format!("\"seq\":{},", first_missed + 5)));
         for missed in first_missed..first_missed + 5 {
-            assert!(!pair.has_received(&format!("\"seq\":{missed},")), "{missed}");
+            assert!(!pair.has_received(format!("\"seq\":{missed},")), "{missed}");
         }
         pair.mail(first_missed + 6);
-        pair.turn_until(|pair| pair.has_received(&format!("\"seq\":{},", first_missed + 6)));
+        pair.turn_until(|pair| pair.has_received(format!("\"seq\":{},", first_missed + 6)));
+        assert!(!pair.connection.deadline.is_set());
+    }
+
+    #[test]
+    fn who_stays_blocked_is_closed_with_1008() {
+        let mut pair = Pair::new(Settings::default());
+        pair.stall();
+        assert!(pair.connection.deadline.is_set());
+        assert_eq!(pair.miss_deadline(), Next::Sleep);
+        assert!(matches!(pair.connection.stage, Stage::Ending));
+        assert_eq!(pair.desk.mailboxes.watched_by(KEY), None);
+        // Should it read after all, it learns why.
+        pair.turn_until(|pair| pair.has_received(b"\x03\xf0too slow"));
     }
 
     #[test]
     fn the_own_outbox_is_free_while_nothing_waits() {
-        let mut pair = Pair::new();
+        let mut pair = Pair::new(Settings::default());
         pair.mail(1);
         pair.turn_until(|pair| pair.has_received("\"seq\":1,"));
         assert!(pair.connection.waiting.is_empty() && pair.desk.out.is_empty());
-        assert_eq!(pair.connection.deadline, None);
+        assert!(!pair.connection.deadline.is_set());
+    }
+
+    #[test]
+    fn s5_5_2_who_vanishes_is_found() {
+        let mut pair = Pair::new(Settings::default());
+        for _ in 0..3 {
+            assert_eq!(pair.connection.pulse(KEY, &mut pair.desk).unwrap(), Next::Sleep);
+            pair.turn_until(|pair| pair.received.ends_with(b"\x89\0"));
+            pair.client.write_all(b"\x8a\x80\0\0\0\0").unwrap();
+            pair.turn_until(|pair| pair.connection.quiet == 0);
+        }
+        for expected in [Next::Sleep, Next::Sleep, Next::Removal] {
+            assert_eq!(pair.connection.pulse(KEY, &mut pair.desk).unwrap(), expected);
+        }
     }
 
     #[test]
     fn a_flood_gets_its_bound_and_no_more() {
-        let mut pair = Pair::new();
-        let pongs = b"\x8a\x80\0\0\0\0".repeat(READS_PER_TURN * SCRATCH_LEN);
+        let settings = Settings::default();
+        let bound = settings.reads_per_turn;
+        let mut pair = Pair::new(settings);
+        let scratch = pair.desk.scratch.len();
+        let pongs = b"\x8a\x80\0\0\0\0".repeat(bound * scratch);
         let sent = pair.client.write(&pongs).unwrap();
-        assert!(sent > READS_PER_TURN * SCRATCH_LEN, "{sent}");
+        assert!(sent > bound * scratch, "{sent}");
         let mut next = pair.connection.turn(KEY, &mut pair.desk).unwrap();
         assert_eq!(next, Next::Turn);
         while next == Next::Turn {

@@ -13,7 +13,7 @@ use serde::Serialize;
 /// How much of a file is read: enough for the headers of any honest mail, and a bound for the rest.
 const MAX_HEADERS: u64 = 64 * 1024;
 /// The longest text shown for one header, in characters.
-const MAX_TEXT: usize = 200;
+pub const MAX_TEXT: usize = 200;
 
 const NO_SENDER: &str = "(unknown sender)";
 const NO_SUBJECT: &str = "(no subject)";
@@ -36,6 +36,11 @@ impl Mail {
         Ok(Self::parse(head))
     }
 
+    /// A mail of somebody who knows what its headers say. The text is bounded and made printable.
+    pub fn new(from: &str, subject: &str) -> Self {
+        Self { from: printable(from, NO_SENDER), subject: printable(subject, NO_SUBJECT) }
+    }
+
     /// A mail that is there but cannot be read, so that it is at least announced.
     pub fn unreadable() -> Self {
         Self { from: NO_SENDER.to_owned(), subject: "(this mail cannot be read)".to_owned() }
@@ -52,7 +57,7 @@ impl Mail {
             .parse_headers(&head);
         let from = message.as_ref().and_then(sender).unwrap_or_default();
         let subject = message.as_ref().and_then(Message::subject).unwrap_or_default();
-        Self { from: printable(&from, NO_SENDER), subject: printable(subject, NO_SUBJECT) }
+        Self::new(&from, subject)
     }
 }
 
@@ -82,7 +87,7 @@ fn printable(text: &str, otherwise: &str) -> String {
 }
 
 /// Control characters, and those that reorder text so that a subject can pretend to be another.
-fn is_invisible(char: char) -> bool {
+pub fn is_invisible(char: char) -> bool {
     let reorders = ['\u{200E}'..='\u{200F}', '\u{202A}'..='\u{202E}', '\u{2066}'..='\u{2069}'];
     char.is_control() || reorders.iter().any(|range| range.contains(&char))
 }

@@ -2,12 +2,13 @@
 //!
 //! The watchers of a mailbox form a linked list through one table that is indexed by connection.
 //! So watching costs 12 bytes and no allocation per connection, however the connections are spread:
-//! millions of mailboxes with one watcher each, or one mailbox with all of them.
+//! millions of mailboxes with one watcher each, or one mailbox with all of them. Each shard has a
+//! table of its own, and the states in it are shared.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::bus::Update;
+use crate::bus::State;
 
 /// The end of a list, and the mailbox of a connection that watches none.
 const NONE: u32 = u32::MAX;
@@ -26,7 +27,7 @@ pub struct Mailboxes {
 
 /// One mailbox: its state and the head of the list of its watchers.
 struct Record {
-    latest: Update,
+    state: Arc<State>,
     first: u32,
 }
 
@@ -45,26 +46,24 @@ impl Link {
 impl Mailboxes {
     /// The mailbox called `name`, while it exists.
     pub fn find(&self, name: &str) -> Option<MailboxId> {
-        self.ids.get(name).copied().filter(|id| self.record(*id).latest.exists)
+        self.ids.get(name).copied().filter(|id| self.record(*id).state.exists)
     }
 
-    /// The state of a mailbox. Its `mail` is the last one, or none since the start.
-    pub fn latest(&self, id: MailboxId) -> &Update {
-        &self.record(id).latest
+    /// The state of a mailbox.
+    pub fn state(&self, id: MailboxId) -> &State {
+        &self.record(id).state
     }
 
-    /// Takes over the state of a mailbox, which may be a new one.
-    pub fn apply(&mut self, mut update: Update) -> MailboxId {
-        if let Some(&id) = self.ids.get(&update.mailbox) {
-            let record = &mut self.records[id.0 as usize];
-            update.mail = update.mail.or_else(|| record.latest.mail.take());
-            record.latest = update;
-            return id;
+    /// Takes over the state of a mailbox, which may be a new one, and gives back the one before.
+    pub fn apply(&mut self, state: Arc<State>) -> (MailboxId, Option<Arc<State>>) {
+        if let Some(&id) = self.ids.get(&state.mailbox) {
+            let before = std::mem::replace(&mut self.records[id.0 as usize].state, state);
+            return (id, Some(before));
         }
         let id = MailboxId(self.records.len() as u32);
-        self.ids.insert(update.mailbox.clone(), id);
-        self.records.push(Record { latest: update, first: NONE });
-        id
+        self.ids.insert(state.mailbox.clone(), id);
+        self.records.push(Record { state, first: NONE });
+        (id, None)
     }
 
     /// Lets connection `key` watch a mailbox; it must not watch one already.
@@ -127,10 +126,10 @@ mod tests {
     use std::iter;
 
     use super::*;
-    use crate::mail::Mail;
 
-    fn update(name: &str, exists: bool, seq: u64, mail: Option<Mail>) -> Update {
-        Update { mailbox: name.into(), exists, seq, unseen: seq, mail }
+    fn state(name: &str, exists: bool, seq: u64) -> Arc<State> {
+        let (mailbox, recent) = (name.into(), Vec::new());
+        Arc::new(State { mailbox, exists, seq, unseen: seq, recent })
     }
 
     fn watchers(mailboxes: &Mailboxes, id: MailboxId) -> Vec<usize> {
@@ -141,8 +140,8 @@ mod tests {
     fn watchers_come_and_go_in_any_order() {
         for gone in 0..3 {
             let mut mailboxes = Mailboxes::default();
-            let alice = mailboxes.apply(update("alice", true, 0, None));
-            let bob = mailboxes.apply(update("bob", true, 0, None));
+            let alice = mailboxes.apply(state("alice", true, 0)).0;
+            let bob = mailboxes.apply(state("bob", true, 0)).0;
             (0..3).for_each(|key| mailboxes.watch(alice, key));
             mailboxes.watch(bob, 7);
             mailboxes.unwatch(gone);
@@ -159,15 +158,17 @@ mod tests {
     }
 
     #[test]
-    fn a_mailbox_keeps_its_id_and_its_last_mail() {
-        let mail = Mail { from: "Bob".into(), subject: "Dinner".into() };
+    fn a_mailbox_keeps_its_id() {
         let mut mailboxes = Mailboxes::default();
-        let alice = mailboxes.apply(update("alice", true, 1, Some(mail.clone())));
-        assert_eq!(mailboxes.apply(update("alice", false, 1, None)), alice);
+        let (alice, before) = mailboxes.apply(state("alice", true, 1));
+        assert_eq!(before, None);
+        assert_eq!(
+            mailboxes.apply(state("alice", false, 1)),
+            (alice, Some(state("alice", true, 1)))
+        );
         assert_eq!(mailboxes.find("alice"), None);
-        assert_eq!(mailboxes.apply(update("alice", true, 2, None)), alice);
+        assert_eq!(mailboxes.apply(state("alice", true, 2)).0, alice);
         assert_eq!(mailboxes.find("alice"), Some(alice));
-        assert_eq!(mailboxes.latest(alice).mail, Some(mail));
-        assert_eq!(mailboxes.latest(alice).seq, 2);
+        assert_eq!(mailboxes.state(alice).seq, 2);
     }
 }

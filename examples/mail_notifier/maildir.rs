@@ -1,12 +1,10 @@
-//! The Maildir format: what counts as a mail, and how one is delivered so that nobody sees half.
+//! Delivering to a Maildir mailbox so that nobody sees half a mail.
 //!
 //! A mail is written to `tmp` under a name that nobody else uses and then renamed to `new`: the
 //! rename is atomic, so whoever watches `new` finds whole mails only.
 
-use std::collections::HashSet;
-use std::ffi::{OsStr, OsString};
 use std::fs::{self, OpenOptions};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -52,33 +50,6 @@ pub fn deliver(path: &Path, user: &str, letter: &Letter) -> io::Result<PathBuf> 
         let _ = fs::remove_file(&unfinished);
     }
     outcome.map(|()| finished)
-}
-
-/// Names that begin with a dot are no mail and no mailbox.
-pub fn is_hidden(name: &OsStr) -> bool {
-    name.as_encoded_bytes().starts_with(b".")
-}
-
-/// The names of the mails in a `new` folder; `None` if there is no such folder.
-///
-/// # Errors
-/// When there is one that cannot be read.
-pub fn list(folder: &Path) -> io::Result<Option<HashSet<OsString>>> {
-    let entries = match fs::read_dir(folder) {
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-            return Ok(None);
-        }
-        entries => entries?.flatten(),
-    };
-    let mails = entries.filter(|entry| !is_hidden(&entry.file_name()) && is_file(entry));
-    Ok(Some(mails.map(|entry| entry.file_name()).collect()))
-}
-
-/// Whether an entry is a file, or a link to one. Asks the file system only about links.
-fn is_file(entry: &fs::DirEntry) -> bool {
-    entry
-        .file_type()
-        .is_ok_and(|kind| kind.is_file() || (kind.is_symlink() && entry.path().is_file()))
 }
 
 /// Writes a file that must not exist yet and makes sure that it is on the disk.

@@ -6,58 +6,95 @@
 //! makes a demo mail root with the user `alice` and prints the address of a page and the command
 //! that delivers a mail; the page shows it at once. `--help` tells the rest.
 //!
-//! Storage → Bus → WebSocket server → browser, each in its own file:
+//! Storage → Bus → shards (one event loop for each core) → browser, each in its own file:
 //!
 //! | file | what lives there |
 //! |---|---|
-//! | `mail_source` | storage: watches `ROOT/USER/new` and publishes what changes |
-//! | `watch` | where the file system may have changed |
+//! | `mail_source`, `watch` | storage: watches the Maildir tree and publishes what changes |
 //! | `mail`, `maildir` | one mail: reading its headers, delivering it |
-//! | `bus` | hands updates from the source's thread to the event loop |
-//! | `event_loop`, `listener`, `deadlines` | one thread that serves all connections |
+//! | `internal`, `publish` | the internal address: `POST /publish`, metrics, health |
+//! | `bus` | numbers what happens and hands it to every shard |
+//! | `server` | what all shards share |
+//! | `gate` | how many connections there may be, and how fast they may come |
+//! | `shard`, `listener` | one thread that serves its share of the connections |
+//! | `desk`, `deadlines`, `round` | what the connections of a shard use in turn; time |
 //! | `connection` | one connection, from request to Close |
-//! | `site` | which answer a request gets: the page, a WebSocket, a refusal |
-//! | `mailboxes` | the latest state of each mailbox, and who watches it |
-//! | `notice` | the messages to the page |
-//! | `page/` | the page |
-//! | `arguments`, `failure` | the command line, and why the program ends |
+//! | `site`, `page` | which answer a request gets |
+//! | `access`, `origin`, `token`, `mailbox_name` | who may watch what |
+//! | `mailboxes`, `notice` | the state of each mailbox, who watches it, what is said about it |
+//! | `metrics`, `log` | what an operator sees |
+//! | `arguments`, `flags`, `units`, `settings`, `failure` | the command line, and why the program ends |
 
+mod access;
 mod arguments;
 mod bus;
 mod connection;
 mod deadlines;
-mod event_loop;
+mod desk;
 mod failure;
+mod flags;
+mod gate;
+mod http_connection;
+mod internal;
 mod listener;
+mod log;
 mod mail;
+mod mail_file;
+mod mail_root;
 mod mail_source;
+mod mailbox;
+mod mailbox_name;
 mod mailboxes;
 mod maildir;
+mod metrics;
 mod notice;
+mod origin;
+mod page;
+mod publish;
+mod round;
+mod server;
+mod settings;
+mod shard;
 mod site;
+mod token;
+mod units;
 mod watch;
 
 use std::env;
 use std::io::{self, Write};
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use arguments::{Command, HELP};
-use event_loop::EventLoop;
+use access::{Access, Rules};
+use arguments::Command;
+use bus::{Bus, LocalBus};
 use failure::{Context, Failure};
+use internal::Service;
 use mail_source::MailSource;
 use maildir::Letter;
+use metrics::{Counted, Metrics};
+use server::Server;
+use settings::Settings;
+use shard::Shard;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use token::Key;
 
 /// The user of the demo root.
 const DEMO_USER: &str = "alice";
+/// How often the log is asked whether it still owes a line about repeats.
+const LOG_PATIENCE: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
     let outcome = arguments::parse(env::args_os().skip(1)).and_then(|command| match command {
-        Command::Help => print(HELP),
-        Command::Serve { address, mail } => serve(address, mail),
+        Command::Help => print(&arguments::help()),
+        Command::Serve(settings) => serve(settings),
         Command::Deliver { root, user, letter } => deliver(&root, &user, &letter),
+        Command::Token { user, key, expires } => token(&user, &key, expires),
     });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -68,29 +105,130 @@ fn main() -> ExitCode {
     }
 }
 
-/// Serves until the process is ended.
-fn serve(address: SocketAddr, mail: Option<PathBuf>) -> Result<(), Failure> {
-    let is_demo = mail.is_none();
-    let mut server = EventLoop::bind(address).context(|| format!("cannot listen on {address}"))?;
-    let root = mail.map_or_else(demo_root, Ok)?;
-    let source = MailSource::open(&root)?;
-    source.updates().for_each(|update| server.publish(update));
+/// Serves until a signal ends it.
+fn serve(settings: Settings) -> Result<(), Failure> {
     let cannot_start = || "cannot start".to_owned();
-    let (publisher, subscriber) = bus::bus(server.waker().context(cannot_start)?);
-    let watching = move || {
-        source.run(&publisher);
-        eprintln!("mail_notifier: no longer watching for mail");
+    let cannot_listen = |address| move || format!("cannot listen on {address}");
+    let sockets = listener::bind(settings.address, settings.backlog, settings.shards)
+        .context(cannot_listen(settings.address))?;
+    let address = sockets[0].local_addr().context(cannot_start)?;
+    let access = match &settings.token_key {
+        None => Access::Open,
+        Some(file) => Access::Tokens(Key::read(file)?),
     };
-    thread::Builder::new().name("mail source".to_owned()).spawn(watching).context(cannot_start)?;
-    let address = server.local_addr().context(cannot_start)?;
+    let rules = Rules { access, origins: settings.origins.clone() };
+    let has_own_root = settings.demo && settings.mail.is_none();
+    let root = if has_own_root { Some(demo_root()?) } else { settings.mail.clone() };
+
+    let mut metrics = Metrics::new().context(cannot_start)?;
+    let bus = LocalBus::new(settings.recent);
+    let bus: Arc<dyn Bus> = Arc::new(Counted::new(bus, metrics.mails.clone()));
+    let source = root.as_deref().map(|root| MailSource::open(root, bus.clone())).transpose()?;
+    metrics.end_start();
+    let server = Arc::new(Server::new(settings, rules, bus, metrics));
+
+    let (ends, ended) = mpsc::channel();
+    for socket in sockets {
+        let shard = Shard::new(socket, server.clone()).context(cannot_start)?;
+        spawn("shard", &ends, move || End::Shard(shard.run()))?;
+    }
+    if let Some(source) = source {
+        spawn("mail source", &ends, move || {
+            source.run();
+            End::Source
+        })?;
+    }
+    let mut signals = Signals::new([SIGTERM, SIGINT]).context(cannot_start)?;
+    thread::Builder::new()
+        .name("signals".to_owned())
+        .spawn(move || signals.forever().all(|_| ends.send(End::Signal).is_ok()))
+        .context(cannot_start)?;
+    let internal = server
+        .settings
+        .internal
+        .map(|address| internal::spawn(address, service(&server)?).context(cannot_listen(address)));
+    let internal = internal.transpose()?;
+
     print(&format!("listening on {address}\n"))?;
-    if is_demo {
-        print(&introduction(address, &root))?;
+    if let Some(internal) = internal {
+        print(&format!("internal on {internal}\n"))?;
     }
-    match server.run(&subscriber) {
-        Ok(never) => match never {},
-        Err(error) => Err(error).context(|| "the poller failed".to_owned()),
+    if server.settings.demo {
+        print("OPEN: whoever reaches this address may watch every mailbox\n")?;
     }
+    match root {
+        Some(root) if has_own_root => print(&introduction(address, &root))?,
+        _ => {}
+    }
+    supervise(&server, &ended)
+}
+
+/// What the internal address needs of the server.
+fn service(server: &Arc<Server>) -> Result<Service, Failure> {
+    let Settings { publish_key, publish_limit, publish_connections, publish_timeout, .. } =
+        &server.settings;
+    let (counts, state) = (server.clone(), server.clone());
+    Ok(Service {
+        bus: server.bus.clone(),
+        publish_key: publish_key.as_deref().map(Key::read_bearer).transpose()?,
+        limit: *publish_limit,
+        connections: *publish_connections,
+        timeout: *publish_timeout,
+        metrics: Box::new(move || counts.metrics.text()),
+        is_ready: Box::new(move || !state.is_draining()),
+    })
+}
+
+/// What a thread has come to.
+enum End {
+    Shard(io::Result<()>),
+    Source,
+    Signal,
+}
+
+/// Starts a thread that reports its end.
+fn spawn(
+    name: &str,
+    ends: &Sender<End>,
+    work: impl FnOnce() -> End + Send + 'static,
+) -> Result<(), Failure> {
+    let ends = ends.clone();
+    let thread = thread::Builder::new().name(name.to_owned());
+    // Nobody listens when the program has already decided to end.
+    let started = thread.spawn(move || drop(ends.send(work())));
+    started.map(drop).context(|| "cannot start".to_owned())
+}
+
+/// Waits until every shard has ended, which is after the first signal. A second signal ends at once.
+fn supervise(server: &Server, ended: &mpsc::Receiver<End>) -> Result<(), Failure> {
+    let mut shards = server.settings.shards;
+    while shards > 0 {
+        match ended.recv_timeout(LOG_PATIENCE) {
+            Ok(End::Shard(outcome)) => {
+                outcome.context(|| "an event loop failed".to_owned())?;
+                shards -= 1;
+            }
+            Ok(End::Source) => log::warn("mail_source_ended", &[]),
+            Ok(End::Signal) if server.is_draining() => {
+                return Err(Failure::new("ended at once by a second signal".to_owned()));
+            }
+            Ok(End::Signal) => server.drain().context(|| "cannot drain".to_owned())?,
+            Err(RecvTimeoutError::Timeout) => log::flush(),
+            Err(RecvTimeoutError::Disconnected) => {
+                return Err(Failure::new("a thread ended without a word".to_owned()));
+            }
+        }
+    }
+    log::info("ended", &[("connections", &server.gate.count())]);
+    log::flush();
+    Ok(())
+}
+
+/// Prints a token that lets its bearer watch the mailbox of `user`.
+fn token(user: &str, key: &Path, expires: Duration) -> Result<(), Failure> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let token = Key::read(key)?.sign(user, (now + expires).as_secs());
+    print(&format!("{token}\n"))
 }
 
 /// Delivers one mail and prints the file it became.
@@ -114,7 +252,7 @@ fn demo_root() -> Result<PathBuf, Failure> {
 }
 
 /// What to do with the demo root.
-fn introduction(address: SocketAddr, root: &Path) -> String {
+fn introduction(address: std::net::SocketAddr, root: &Path) -> String {
     let program = env::current_exe().unwrap_or_else(|_| "mail_notifier".into());
     let (program, root) = (quote(&program), quote(root));
     format!(

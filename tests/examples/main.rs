@@ -3,18 +3,17 @@
 #![cfg(all(feature = "std", unix))]
 
 mod client;
+#[path = "../support/example.rs"]
+mod example;
 mod servers;
 
-use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::OnceLock;
 use std::thread;
 use std::time::Duration;
 
-use serde_json::Value;
+use example::program;
 
 /// How long anything may take before a test fails.
 const BOUND: Duration = Duration::from_secs(30);
@@ -25,29 +24,6 @@ const REQUEST: &str = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\
     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 const ACCEPTED: &str = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
     Connection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
-
-/// The programs, built once: tests do not always come with the examples, so cargo is asked.
-fn program(name: &str) -> &'static Path {
-    static PROGRAMS: OnceLock<HashMap<String, PathBuf>> = OnceLock::new();
-    &PROGRAMS.get_or_init(build)[name]
-}
-
-fn build() -> HashMap<String, PathBuf> {
-    let mut build = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
-    build.args(["build", "--quiet", "--message-format=json", "--example=client"]);
-    build.args(SERVERS.map(|name| format!("--example={name}")));
-    build.arg("--manifest-path").arg(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"));
-    if !cfg!(debug_assertions) {
-        build.arg("--release");
-    }
-    let output = build.stderr(Stdio::inherit()).output().unwrap();
-    let messages = output.stdout.lines().map(|line| serde_json::from_str(&line.unwrap()));
-    let programs = messages.filter_map(|message: Result<Value, _>| {
-        let path = PathBuf::from(message.ok()?["executable"].as_str()?);
-        Some((path.file_name()?.to_str()?.to_owned(), path))
-    });
-    programs.collect()
-}
 
 /// A running server, ended with the value.
 struct Server {

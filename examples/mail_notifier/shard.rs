@@ -1,0 +1,281 @@
+//! One shard: the event loop of one thread, with its own listener, connections and mailboxes.
+//!
+//! Everything is edge-triggered: the poller speaks once, and whoever is not drained is remembered
+//! here. Nobody gets more than a bounded turn before the others, neither a peer that floods nor a
+//! wave of new connections nor the bus.
+
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use dormouse::{CloseCode, Prepared};
+use mio::{Events, Poll, Token, Waker};
+use slab::Slab;
+
+use crate::bus::{State, Subscriber};
+use crate::connection::{Connection, Next};
+use crate::desk::Desk;
+use crate::listener::{Accepted, Listener};
+use crate::notice;
+use crate::round::Round;
+use crate::server::Server;
+
+const LISTENER: Token = Token(usize::MAX);
+const WAKER: Token = Token(usize::MAX - 1);
+
+/// How many readiness events are taken at once.
+const EVENTS_PER_TURN: usize = 1024;
+/// How many states are taken from the bus before the connections have their turn.
+const STATES_PER_TURN: usize = 256;
+
+/// One event loop.
+pub struct Shard {
+    poll: Poll,
+    listener: Listener,
+    /// Whether the listener may have more connections than were taken.
+    can_accept: bool,
+    subscriber: Subscriber,
+    /// Whether the bus may have more states than were taken.
+    has_states: bool,
+    connections: Slab<Connection>,
+    /// The connections that may have more to read.
+    unfinished: VecDeque<usize>,
+    /// The round of pings, while there are connections and pings are wanted.
+    pings: Option<Round>,
+    drain: Option<Drain>,
+    desk: Desk,
+}
+
+/// The end of a shard: a round of goodbyes, and some time for the answers.
+struct Drain {
+    goodbyes: Round,
+    until: Instant,
+}
+
+impl Shard {
+    /// A shard that takes connections from `socket`.
+    ///
+    /// # Errors
+    /// When the system has no poller.
+    pub fn new(socket: std::net::TcpListener, server: Arc<Server>) -> io::Result<Self> {
+        let poll = Poll::new()?;
+        let listener = Listener::new(socket, &server, poll.registry(), LISTENER)?;
+        let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
+        server.wake_on_drain(waker.clone());
+        let (states, subscriber) = server.bus.subscribe(waker);
+        let mut desk = Desk::new(server);
+        for state in states {
+            desk.mailboxes.apply(state);
+        }
+        Ok(Self {
+            poll,
+            listener,
+            can_accept: false,
+            subscriber,
+            has_states: false,
+            connections: Slab::new(),
+            unfinished: VecDeque::new(),
+            pings: None,
+            drain: None,
+            desk,
+        })
+    }
+
+    /// Serves until the server has ended.
+    ///
+    /// # Errors
+    /// What the poller says when it fails.
+    pub fn run(mut self) -> io::Result<()> {
+        let mut events = Events::with_capacity(EVENTS_PER_TURN);
+        loop {
+            match self.poll.poll(&mut events, self.patience()) {
+                Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
+                _ => {}
+            }
+            let began = Instant::now();
+            for event in &events {
+                match event.token() {
+                    LISTENER => self.can_accept = true,
+                    WAKER => self.has_states = true,
+                    Token(key) => self.turn(key),
+                }
+            }
+            for _ in 0..self.unfinished.len() {
+                if let Some(key) = self.unfinished.pop_front() {
+                    self.turn(key);
+                }
+            }
+            self.take_states();
+            self.accept();
+            self.look_at_deadlines();
+            self.send_pings();
+            self.desk.tally.report(&self.desk.server.metrics);
+            if self.has_drained() {
+                return Ok(());
+            }
+            self.desk.server.metrics.loop_lag.observe(began.elapsed().as_secs_f64());
+        }
+    }
+
+    /// How long the poller may sleep; `None` for as long as it likes.
+    fn patience(&self) -> Option<Duration> {
+        if self.can_accept || self.has_states || !self.unfinished.is_empty() {
+            return Some(Duration::ZERO);
+        }
+        let now = Instant::now();
+        let drain = self.drain.as_ref();
+        [
+            self.desk.deadlines.next(now),
+            self.listener.rest(now),
+            self.pings.as_ref().map(|round| round.next(now)),
+            drain.map(|drain| drain.goodbyes.next(now)),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// Takes what the bus has, up to a bound.
+    fn take_states(&mut self) {
+        if !std::mem::take(&mut self.has_states) {
+            return;
+        }
+        let states: Vec<_> = self.subscriber.states().take(STATES_PER_TURN).collect();
+        self.has_states = states.len() == STATES_PER_TURN;
+        for state in states {
+            self.publish(state);
+        }
+    }
+
+    /// Takes over the state of a mailbox and tells those who watch it what is new.
+    fn publish(&mut self, state: Arc<State>) {
+        let (id, before) = self.desk.mailboxes.apply(state);
+        let mut watcher = self.desk.mailboxes.first_watcher(id);
+        let (Some(before), Some(_)) = (before, watcher) else { return };
+        let Some(text) = notice::change(&before, self.desk.mailboxes.state(id)) else { return };
+        let notice = Prepared::text(&text);
+        while let Some(key) = watcher {
+            // The next one is asked for first: this one may be removed on the way.
+            watcher = self.desk.mailboxes.next_watcher(key);
+            if let Some(connection) = self.connections.get_mut(key) {
+                let sent = connection.notify(&notice, key, &mut self.desk);
+                self.settle(key, sent.map(|()| Next::Sleep));
+            }
+        }
+    }
+
+    /// Takes new connections, up to a bound.
+    fn accept(&mut self) {
+        self.can_accept |= self.listener.end_rest(Instant::now());
+        for _ in 0..self.desk.server.settings.accepts_per_turn {
+            if !self.can_accept {
+                return;
+            }
+            match self.listener.accept(&self.desk.server) {
+                Accepted::Connection(socket, peer) => {
+                    let key = self.connections.vacant_key();
+                    self.connections.insert(Connection::new(socket, peer, key, &mut self.desk));
+                    self.desk.server.metrics.connections.inc();
+                    let registered =
+                        self.connections[key].register(self.poll.registry(), Token(key));
+                    self.settle(key, registered.map(|()| Next::Sleep));
+                }
+                Accepted::Nobody => {}
+                Accepted::NoMore => self.can_accept = false,
+            }
+        }
+    }
+
+    /// Gives a connection its turn, if it is still there.
+    fn turn(&mut self, key: usize) {
+        if let Some(connection) = self.connections.get_mut(key) {
+            let next = connection.turn(key, &mut self.desk);
+            self.settle(key, next);
+        }
+    }
+
+    /// Does for a connection what it needs next. One whose socket failed is removed: nobody is
+    /// there to be told.
+    fn settle(&mut self, key: usize, next: io::Result<Next>) {
+        let connection = &mut self.connections[key];
+        let next = next.and_then(|next| {
+            connection.update_interest(self.poll.registry(), Token(key))?;
+            Ok(next)
+        });
+        match next {
+            Ok(Next::Sleep) => {}
+            Ok(Next::Turn) => self.unfinished.push_back(key),
+            Ok(Next::Removal) | Err(_) => self.remove(key),
+        }
+    }
+
+    /// Ends what took too long.
+    fn look_at_deadlines(&mut self) {
+        let now = Instant::now();
+        while let Some(reminder) = self.desk.deadlines.expired(now) {
+            if let Some(connection) = self.connections.get_mut(reminder.key) {
+                let next = connection.look_at_deadline(&reminder, &mut self.desk);
+                self.settle(reminder.key, next);
+            }
+        }
+    }
+
+    /// Sends the pings that are due, and finds the peers that vanished.
+    fn send_pings(&mut self) {
+        let every = self.desk.server.settings.ping;
+        if every.is_zero() || self.connections.is_empty() {
+            self.pings = None;
+            return;
+        }
+        let now = Instant::now();
+        let round = self.pings.get_or_insert_with(|| Round::new(now, every));
+        for key in round.due(now, self.connections.capacity()) {
+            if let Some(connection) = self.connections.get_mut(key) {
+                let next = connection.pulse(key, &mut self.desk);
+                self.settle(key, next);
+            }
+        }
+        if self.pings.as_ref().is_some_and(|round| round.is_over(now)) {
+            self.pings = Some(Round::new(now, every));
+        }
+    }
+
+    /// Ends the shard step by step, if the server is ending; whether it has.
+    ///
+    /// Goodbyes take the first half of the time, so that those who come back somewhere else do not
+    /// come at once; the answers to the last of them take the other.
+    fn has_drained(&mut self) -> bool {
+        let server = &self.desk.server;
+        if !server.is_draining() {
+            return false;
+        }
+        let (now, lasts) = (Instant::now(), server.settings.drain);
+        let drain = self.drain.get_or_insert_with(|| Drain {
+            goodbyes: Round::new(now, lasts / 2),
+            until: now + lasts,
+        });
+        let is_last = now >= drain.until;
+        let saying_goodbye = !drain.goodbyes.is_over(now);
+        for key in drain.goodbyes.due(now, self.connections.capacity()) {
+            if let Some(connection) = self.connections.get_mut(key) {
+                let code = CloseCode::SERVICE_RESTART;
+                let closed = connection.close(code, "the server restarts", key, &mut self.desk);
+                self.settle(key, closed.map(|()| Next::Sleep));
+            }
+        }
+        is_last || (!saying_goodbye && self.connections.is_empty())
+    }
+
+    /// Forgets a connection. Closing its socket takes it out of the poller.
+    fn remove(&mut self, key: usize) {
+        self.desk.mailboxes.unwatch(key);
+        let connection = self.connections.remove(key);
+        let server = &self.desk.server;
+        server.gate.leave(connection.peer());
+        server.metrics.connections.dec();
+        if connection.is_open() {
+            server.metrics.watching.dec();
+        }
+    }
+}

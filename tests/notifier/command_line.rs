@@ -1,0 +1,74 @@
+//! The program as its user meets it: the demo, and bad input.
+
+use std::fs;
+use std::io::BufRead;
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::Command;
+
+use crate::support::{Server, hello, mail, next_json, program, run};
+
+#[test]
+fn the_demo_explains_itself() {
+    let mut server = Server::start(Command::new(program()).args(["127.0.0.1:0", "--demo"]));
+    let mut said = String::new();
+    while !said.contains(" deliver ") {
+        assert!(server.stdout.read_line(&mut said).unwrap() > 0, "{said}");
+    }
+    assert!(said.contains("OPEN: "), "{said}");
+    assert!(said.contains(&format!("http://{}/?mailbox=alice\n", server.address)), "{said}");
+    let mut ws = server.watch("alice");
+    assert_eq!(next_json(&mut ws), hello("alice", 0, 0));
+    let command = said.lines().last().unwrap().trim();
+    let delivered = Command::new("sh").args(["-c", command]).output().unwrap();
+    assert!(delivered.status.success(), "{delivered:?}");
+    let notice = mail("alice", 1, 1, "Bob <bob@example.org>", "Dinner at seven?");
+    assert_eq!(next_json(&mut ws), notice);
+    let file = String::from_utf8(delivered.stdout).unwrap();
+    let root =
+        Path::new(file.trim().strip_prefix("delivered ").unwrap()).ancestors().nth(3).unwrap();
+    assert!(root.file_name().unwrap().to_str().unwrap().starts_with("mail_notifier-"), "{root:?}");
+    fs::remove_dir_all(root).unwrap();
+}
+
+#[test]
+fn bad_input_is_one_line_and_a_status() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let root = tempfile::tempdir().unwrap();
+    let file = root.path().join("file");
+    fs::write(&file, "").unwrap();
+    let (root, file) = (root.path().to_str().unwrap(), file.to_str().unwrap());
+    let cases: [(&[&str], i32, &str); 20] = [
+        (&["--port", "1"], 2, "--port"),
+        (&["localhost"], 2, "localhost"),
+        (&["127.0.0.1:0", "--mail"], 2, "--mail"),
+        (&["deliver", root], 2, "USER"),
+        (&["deliver", root, "../alice"], 2, "../alice"),
+        (&["deliver", root, "alice", "--subject", "a\nb"], 2, "--subject"),
+        (&["127.0.0.1:0", "--mail", root], 2, "--token-key"),
+        (&["--demo", "--token-key", file], 2, "--demo"),
+        (&["--demo", "--publish-key", file], 2, "--internal"),
+        (&["--demo", "--shards", "0"], 2, "--shards"),
+        (&["--demo", "--ping", "soon"], 2, "--ping"),
+        (&["--demo", "--drain", "1s", "--drain", "2s"], 2, "--drain"),
+        (&["token", "alice"], 2, "--token-key"),
+        (&["token", "alice", "--token-key", file], 1, file),
+        (&["token", "../alice", "--token-key", file], 2, "../alice"),
+        (&["--demo", &address, "--mail", root], 1, &address),
+        (&["--demo", "127.0.0.1:0", "--mail", "/nowhere/at/all"], 1, "/nowhere/at/all"),
+        (&["--demo", "127.0.0.1:0", "--mail", file], 1, file),
+        (&["deliver", "/nowhere/at/all", "alice"], 1, "/nowhere/at/all"),
+        (&["deliver", root, "file"], 1, file),
+    ];
+    for (arguments, status, named) in cases {
+        let output = run(arguments);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(status), "{arguments:?}: {said}");
+        assert_eq!(said.lines().count(), 1, "{arguments:?}: {said}");
+        assert!(said.contains(named), "{arguments:?}: {said}");
+        assert!(output.stdout.is_empty(), "{arguments:?}");
+    }
+    let help = run(&["--help"]);
+    assert!(help.status.success() && help.stdout.starts_with(b"Tells browsers about new mail"));
+}

@@ -1,0 +1,15 @@
+//! The example `mail_notifier` from outside: a process, its page and its WebSockets, spoken to by a
+//! client of another make, a browser, and real delivery agents.
+#![cfg(all(feature = "std", unix))]
+
+mod bad_hour;
+mod browser;
+mod chromium;
+mod command_line;
+#[path = "../support/example.rs"]
+mod example;
+mod http;
+mod notices;
+mod page;
+mod recovery;
+mod support;
