@@ -193,7 +193,7 @@ impl Connection {
         desk: &mut Desk,
     ) -> io::Result<()> {
         if let Stage::Open(ws) = &mut self.stage {
-            let _ = ws.close(code, reason, self.waiting.or(&mut desk.out));
+            ws.close(code, reason, self.waiting.or(&mut desk.out));
             self.end(key, desk);
         }
         self.flush(key, desk)

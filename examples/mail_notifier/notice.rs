@@ -167,7 +167,8 @@ mod tests {
         let text = "\u{10FFFF}".repeat(crate::mail::MAX_TEXT + 1);
         let mut now = state(u64::MAX / 2, &[]);
         let empty = snapshot(&now).len();
-        now.recent = vec![Arc::new(Mail { from: text.clone(), subject: text }); 7];
+        let mail = Arc::new(Mail { from: text.clone(), subject: text });
+        now.recent = std::iter::repeat_n(mail, 7).collect();
         assert!(snapshot(&now).len() <= empty + 7 * MAX_MAIL);
     }
 }

@@ -49,7 +49,7 @@ fn bad_input_is_one_line_and_a_status() {
         (&["127.0.0.1:0", "--mail", root], 2, "--token-key"),
         (&["--demo", "--token-key", file], 2, "--demo"),
         (&["--demo", "--publish-key", file], 2, "--internal"),
-        (&["--demo", "--shards", "0"], 2, "--shards"),
+        (&["--demo", "--max-connections", "0"], 2, "--max-connections"),
         (&["--demo", "--ping", "soon"], 2, "--ping"),
         (&["--demo", "--drain", "1s", "--drain", "2s"], 2, "--drain"),
         (&["token", "alice"], 2, "--token-key"),
