@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use serde_json::Value;
 
 /// The program of the example `name`, in the same profile as the caller.
-pub fn program(name: &'static str) -> &'static Path {
+pub fn program(name: &str) -> &'static Path {
     static BUILT: OnceLock<Vec<PathBuf>> = OnceLock::new();
     let programs = BUILT.get_or_init(build);
     let is_it = |path: &&PathBuf| path.file_name().is_some_and(|file| file == name);
