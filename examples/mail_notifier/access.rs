@@ -16,6 +16,8 @@ const COOKIE: &str = "mail_token";
 /// How a subprotocol begins that carries a token: browsers let a page set no other field.
 const TOKEN_PROTOCOL: &str = "token.";
 
+const UNAUTHORIZED: Refusal = Refusal::Unauthorized { challenge: "Bearer" };
+
 /// Who may watch.
 pub enum Access {
     /// Everybody, every mailbox.
@@ -106,22 +108,25 @@ impl Denial {
 
     /// The answer, after which the connection ends.
     pub fn answer(self) -> Answer<'static> {
-        let (status, body) = match self {
+        let (refusal, body) = match self {
             Self::Handshake(refusal) => return refusal.answer(),
-            Self::Origin => (403, "pages of this origin may not connect"),
             Self::Query => {
-                (400, "the query is malformed: /ws?mailbox=NAME&since=NUMBER&epoch=WORD")
+                let body = "the query is malformed: /ws?mailbox=NAME&since=NUMBER&epoch=WORD";
+                return Answer::new(400).body(body.as_bytes()).close();
             }
-            Self::MailboxName => (400, "which mailbox? /ws?mailbox=NAME"),
-            Self::NoToken => (401, "a token is required"),
+            Self::MailboxName => {
+                return Answer::new(400).body(b"which mailbox? /ws?mailbox=NAME").close();
+            }
+            Self::Origin => (Refusal::Forbidden, "pages of this origin may not connect"),
+            Self::OtherMailbox => (Refusal::Forbidden, "the token is for another mailbox"),
+            Self::NoToken => (UNAUTHORIZED, "a token is required"),
             // A forger need not know how far he got.
             Self::Token(TokenError::Malformed | TokenError::Forged) => {
-                (401, "the token is not valid")
+                (UNAUTHORIZED, "the token is not valid")
             }
-            Self::Token(TokenError::Expired) => (401, "the token has expired"),
-            Self::OtherMailbox => (403, "the token is for another mailbox"),
+            Self::Token(TokenError::Expired) => (UNAUTHORIZED, "the token has expired"),
         };
-        Answer::new(status).body(body.as_bytes()).close()
+        refusal.answer().body(body.as_bytes())
     }
 }
 

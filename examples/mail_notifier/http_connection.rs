@@ -150,3 +150,129 @@ impl HttpConnection {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, TcpListener};
+    use std::sync::Arc;
+    use std::thread;
+
+    use super::*;
+    use crate::internal::Service;
+    use crate::internal::tests::{KEY, MAIL, authorized, post, read, service, start};
+    use crate::publish::tests::Notebook;
+
+    #[test]
+    fn requests_follow_each_other_in_any_split() {
+        let running = start(|_| {});
+        let bytes = format!("{}GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n{}", post(MAIL), post(MAIL));
+        let whole = running.send(&bytes);
+        assert_eq!(whole.matches("HTTP/1.1 202 ").count(), 2, "{whole}");
+        assert_eq!(whole.matches("HTTP/1.1 200 ").count(), 1, "{whole}");
+        let mut socket = running.connect();
+        socket.set_nodelay(true).unwrap();
+        bytes.bytes().for_each(|byte| socket.write_all(&[byte]).unwrap());
+        socket.shutdown(Shutdown::Write).unwrap();
+        assert_eq!(read(&mut socket), whole);
+        assert_eq!(running.published(), 4);
+    }
+
+    #[test]
+    fn a_body_that_waits_to_be_asked_for_is_asked_for() {
+        let running = start(|_| {});
+        let expecting = |key: &str, version| {
+            let mut socket = running.connect();
+            let head = format!(
+                "POST /publish HTTP/{version}\r\nHost: a\r\nAuthorization: Bearer {key}\r\n\
+                 Content-Length: {}\r\nExpect: 100-Continue\r\n\r\n",
+                MAIL.len()
+            );
+            socket.write_all(head.as_bytes()).unwrap();
+            socket
+        };
+        let mut socket = expecting(KEY, "1.1");
+        let mut interim = [0; 25];
+        socket.read_exact(&mut interim).unwrap();
+        assert_eq!(&interim, b"HTTP/1.1 100 Continue\r\n\r\n");
+        socket.write_all(MAIL.as_bytes()).unwrap();
+        socket.shutdown(Shutdown::Write).unwrap();
+        assert!(read(&mut socket).starts_with("HTTP/1.1 202 "));
+
+        assert!(read(&mut expecting("wrong", "1.1")).starts_with("HTTP/1.1 401 "));
+        let mut socket = expecting(KEY, "1.0");
+        socket.shutdown(Shutdown::Write).unwrap();
+        assert_eq!(read(&mut socket), "", "HTTP/1.0 knows no interim answers");
+    }
+
+    #[test]
+    fn an_answer_is_not_lost_to_a_body_that_is_still_coming() {
+        let running = start(|_| {});
+        let body = " ".repeat(4 * 1024 * 1024);
+        let head = format!("POST /publish HTTP/1.1\r\nHost: a\r\n{}\r\n", authorized(&body));
+        let mut socket = running.connect();
+        socket.write_all(head.as_bytes()).unwrap();
+        socket.write_all(body.as_bytes()).unwrap();
+        assert!(read(&mut socket).starts_with("HTTP/1.1 413 "));
+    }
+
+    #[test]
+    fn nothing_follows_a_body_that_was_not_read() {
+        let running = start(|_| {});
+        let inner = "GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n";
+        for line in ["POST /publish", "GET /healthz"] {
+            let fields = format!("Content-Length: {}\r\n", inner.len());
+            let answer =
+                running.send(&format!("{line} HTTP/1.1\r\nHost: a\r\n{fields}\r\n{inner}"));
+            assert!(answer.contains("Connection: close\r\n"), "{answer}");
+            assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{answer}");
+        }
+        let close = inner.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n");
+        let answer = running.send(&format!("{close}{inner}"));
+        assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{answer}");
+    }
+
+    /// What is answered to a client that has sent `bytes` before its time began to run.
+    fn answer_in_time(bytes: &str) -> String {
+        let service = Service {
+            timeout: Duration::from_millis(20),
+            ..service(Arc::new(Notebook::default()))
+        };
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        client.write_all(bytes.as_bytes()).unwrap();
+        let (socket, _) = listener.accept().unwrap();
+        thread::scope(|scope| {
+            scope.spawn(|| service.serve(socket));
+            let answer = read(&mut client);
+            drop(client);
+            answer
+        })
+    }
+
+    #[test]
+    fn a_request_has_to_be_there_in_time() {
+        let cut = post(MAIL);
+        for part in ["GET", "GET /metrics HTTP/1.1\r\n", &cut[..cut.len() - 1]] {
+            assert!(answer_in_time(part).starts_with("HTTP/1.1 408 "), "{part}");
+        }
+        assert_eq!(answer_in_time(""), "", "nothing was asked");
+        let answers = answer_in_time(&(post(MAIL) + "GET"));
+        assert!(answers.starts_with("HTTP/1.1 202 "), "{answers}");
+        assert!(answers.contains("HTTP/1.1 408 "), "{answers}");
+        assert_eq!(start(|_| {}).send(&cut[..cut.len() - 1]), "", "the rest never comes");
+    }
+
+    #[test]
+    fn a_byte_now_and_then_gains_no_time() {
+        let running = start(|service| service.timeout = Duration::from_millis(250));
+        let mut socket = running.connect();
+        socket.write_all(b"GET /").unwrap();
+        socket.set_read_timeout(Some(Duration::from_millis(5))).unwrap();
+        // Each read waits for a moment. In time for all of them the other side has enough.
+        let is_over = (0..1000).any(|_| {
+            let answer = socket.read(&mut [0; 13]);
+            answer.is_ok() || socket.write_all(b"x").is_err()
+        });
+        assert!(is_over);
+    }
+}

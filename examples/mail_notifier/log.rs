@@ -57,6 +57,13 @@ pub fn flush() {
     lock().flush(Moment::now(), &mut io::stderr());
 }
 
+/// Writes the same for all events, because the program ends.
+pub fn finish() {
+    let mut log = lock();
+    let events: Vec<_> = log.events.keys().copied().collect();
+    events.into_iter().for_each(|event| log.end(event, Moment::now(), &mut io::stderr()));
+}
+
 /// The lock is held while a line is written, so that lines do not mix. A log is whole at any time.
 fn lock() -> MutexGuard<'static, Log> {
     LOG.lock().unwrap_or_else(PoisonError::into_inner)

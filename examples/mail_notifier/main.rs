@@ -225,7 +225,7 @@ fn supervise(server: &Server, ended: &mpsc::Receiver<End>) -> Result<(), Failure
         }
     }
     log::info("ended", &[("connections", &server.gate.count())]);
-    log::flush();
+    log::finish();
     Ok(())
 }
 

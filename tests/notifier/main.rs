@@ -2,6 +2,7 @@
 //! client of another make, a browser, and real delivery agents.
 #![cfg(all(feature = "std", unix))]
 
+mod access;
 mod bad_hour;
 mod browser;
 mod chromium;
@@ -11,5 +12,6 @@ mod example;
 mod http;
 mod notices;
 mod page;
+mod publish;
 mod recovery;
 mod support;

@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -77,8 +77,12 @@ impl Server {
 
     /// The status of the answer to a request for a WebSocket.
     pub fn status(&self, target: &str, more: &str) -> String {
-        let answer = self.exchange(&format!("GET {target} HTTP/1.1\r\n{HANDSHAKE}{more}\r\n"));
-        answer.split(' ').nth(1).unwrap_or_default().to_owned()
+        let mut stream = self.connect();
+        let request = format!("GET {target} HTTP/1.1\r\n{HANDSHAKE}{more}\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut line = [0; 12];
+        stream.read_exact(&mut line).unwrap();
+        String::from_utf8_lossy(&line[9..]).into_owned()
     }
 
     /// The body of the answer to a request at the public port.
@@ -210,4 +214,25 @@ pub fn mail(mailbox: &str, seq: u64, unseen: u64, from: &str, subject: &str) -> 
 
 pub fn unseen(mailbox: &str, seq: u64, unseen: u64) -> Value {
     json!({"type": "unseen", "mailbox": mailbox, "seq": seq, "unseen": unseen})
+}
+
+/// Nothing, after a line that says so, where one of these programs is not installed.
+pub fn skip_without(programs: &[&str]) -> Option<()> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let is_there =
+        |program: &&&str| std::env::split_paths(&path).any(|folder| folder.join(program).exists());
+    let missing = programs.iter().find(|program| !is_there(program));
+    if let Some(program) = missing {
+        // Past the harness, which would keep it to itself.
+        let _ = writeln!(std::io::stderr(), "SKIPPED: {program} is not installed");
+    }
+    missing.is_none().then_some(())
+}
+
+/// Waits until something is the case. Each look is a request to the server.
+pub fn wait_until(what: &str, mut is_reached: impl FnMut() -> bool) {
+    let deadline = Instant::now() + BOUND;
+    while !is_reached() {
+        assert!(Instant::now() < deadline, "never: {what}");
+    }
 }
