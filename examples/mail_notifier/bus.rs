@@ -29,8 +29,22 @@ pub enum Change {
     Mail { mailbox: Arc<str>, mail: Mail, unseen: Option<u64> },
     /// The mailbox exists and holds so many unseen mails. Makes one that was not known.
     Unseen { mailbox: Arc<str>, unseen: u64 },
+    /// The same, with the newest of these mails, the oldest of them first: they take the last
+    /// numbers of a mailbox that was not known.
+    Found { mailbox: Arc<str>, unseen: u64, mails: Vec<Mail> },
     /// The mailbox is gone.
     Gone { mailbox: Arc<str> },
+}
+
+impl Change {
+    fn mailbox(&self) -> &Arc<str> {
+        match self {
+            Self::Mail { mailbox, .. }
+            | Self::Unseen { mailbox, .. }
+            | Self::Found { mailbox, .. }
+            | Self::Gone { mailbox } => mailbox,
+        }
+    }
 }
 
 /// The state of one mailbox after a change.
@@ -45,6 +59,14 @@ pub struct State {
     pub unseen: u64,
     /// The last mails, the oldest first. The last of them has the number `seq`.
     pub recent: Vec<Arc<Mail>>,
+}
+
+impl State {
+    /// A mailbox that was not known, with the newest of its unseen mails.
+    fn new(mailbox: &Arc<str>, unseen: u64, newest: &[Mail]) -> Self {
+        let recent = newest.iter().cloned().map(Arc::new).collect();
+        Self { mailbox: mailbox.clone(), exists: true, seq: unseen, unseen, recent }
+    }
 }
 
 /// Carries changes from those who notice them to those who tell the browsers.
@@ -137,20 +159,15 @@ impl Bus for LocalBus {
 impl Shared {
     /// The state that a change leads to; none if it concerns a mailbox that does not exist.
     fn follow(&mut self, change: Change, kept: usize) -> Option<Arc<State>> {
-        let (Change::Mail { mailbox, .. }
-        | Change::Unseen { mailbox, .. }
-        | Change::Gone { mailbox }) = &change;
-        let before = self.states.get(mailbox);
+        let before = self.states.get(change.mailbox());
         let mut state = match (before, &change) {
-            (Some(state), Change::Unseen { .. }) => State::clone(state),
+            (Some(state), Change::Unseen { .. } | Change::Found { .. }) => State::clone(state),
             (Some(state), _) if state.exists => State::clone(state),
-            (None, Change::Unseen { mailbox, unseen }) => State {
-                mailbox: mailbox.clone(),
-                exists: true,
-                seq: *unseen,
-                unseen: *unseen,
-                recent: Vec::new(),
-            },
+            (None, Change::Unseen { mailbox, unseen }) => State::new(mailbox, *unseen, &[]),
+            (None, Change::Found { mailbox, unseen, mails }) => {
+                let newest = mails.len().min(kept).min(usize::try_from(*unseen).unwrap_or(kept));
+                State::new(mailbox, *unseen, &mails[mails.len() - newest..])
+            }
             _ => return None,
         };
         match change {
@@ -161,7 +178,9 @@ impl Shared {
                 state.recent.push(Arc::new(mail));
                 state.recent.drain(..forgotten);
             }
-            Change::Unseen { unseen, .. } => (state.exists, state.unseen) = (true, unseen),
+            Change::Unseen { unseen, .. } | Change::Found { unseen, .. } => {
+                (state.exists, state.unseen) = (true, unseen);
+            }
             Change::Gone { .. } => (state.exists, state.unseen) = (false, 0),
         }
         let state = Arc::new(state);
@@ -270,6 +289,22 @@ mod tests {
             "alice 6 0 b+c",
         ];
         assert_eq!(states, expected);
+    }
+
+    #[test]
+    fn a_mailbox_is_found_with_its_newest_mails() {
+        let (bus, subscriber, _poll) = bus();
+        let found = |unseen, subjects: &str| Change::Found {
+            mailbox: "alice".into(),
+            unseen,
+            mails: subjects
+                .chars()
+                .map(|c| Mail { from: "Bob".into(), subject: c.into() })
+                .collect(),
+        };
+        bus.publish(vec![found(9, "abc"), found(8, "xyz"), mail("alice", "d", None)]).unwrap();
+        let states: Vec<_> = subscriber.states().map(|state| describe(&state)).collect();
+        assert_eq!(states, ["alice 9 9 b+c", "alice 9 8 b+c", "alice 10 9 c+d"]);
     }
 
     #[test]

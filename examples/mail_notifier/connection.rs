@@ -23,11 +23,13 @@ use mio::event::Source;
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 
+use crate::bus::State;
 use crate::deadlines::{Deadline, Reminder};
 use crate::desk::Desk;
 use crate::gate::Peer;
 use crate::log;
-use crate::notice;
+use crate::notice::{self, Known};
+use crate::server::Server;
 use crate::site::{self, Served};
 
 /// How many pings in a row may stay unanswered before the peer counts as gone.
@@ -252,18 +254,8 @@ impl Connection {
             match served {
                 Served::Answered => ends = true,
                 Served::Watches { mailbox, known } => {
-                    let state = mailboxes.state(mailbox);
-                    let mut ws = WebSocket::server(&server.limits);
-                    let missed = known.map(|known| notice::missed(state, known));
-                    let hello = notice::hello(state, server.bus.epoch());
-                    for text in [hello].iter().chain(missed.iter().flatten()) {
-                        // All that is kept of a mailbox fits into an outbox.
-                        let _ = ws.text(text, out);
-                    }
                     mailboxes.watch(mailbox, key);
-                    server.metrics.upgrades.inc();
-                    server.metrics.watching.inc();
-                    self.stage = Stage::Open(ws);
+                    self.stage = Stage::Open(greet(mailboxes.state(mailbox), known, server, out));
                     self.deadline.clear();
                 }
             }
@@ -325,6 +317,25 @@ impl Connection {
     }
 }
 
+/// Begins a WebSocket with where the mailbox stands, and with what the page has missed.
+fn greet(
+    state: &State,
+    known: Option<Known>,
+    server: &Server,
+    out: &mut Outbox,
+) -> WebSocket<ServerRole> {
+    let mut ws = WebSocket::server(&server.limits);
+    let hello = notice::hello(state, server.bus.epoch());
+    let missed = known.map(|known| notice::missed(state, known));
+    for text in [hello].iter().chain(missed.iter().flatten()) {
+        // All that is kept of a mailbox fits into an outbox.
+        let _ = ws.text(text, out);
+    }
+    server.metrics.upgrades.inc();
+    server.metrics.watching.inc();
+    ws
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::Write;
@@ -333,9 +344,7 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use super::*;
-    use crate::bus::State;
     use crate::mail::Mail;
-    use crate::server::Server;
     use crate::settings::Settings;
 
     const KEY: usize = 3;

@@ -255,8 +255,7 @@ impl Shard {
             goodbyes: Round::new(now, lasts / 2),
             until: now + lasts,
         });
-        let is_last = now >= drain.until;
-        let saying_goodbye = !drain.goodbyes.is_over(now);
+        let is_late = now >= drain.until;
         for key in drain.goodbyes.due(now, self.connections.capacity()) {
             if let Some(connection) = self.connections.get_mut(key) {
                 let code = CloseCode::SERVICE_RESTART;
@@ -264,7 +263,7 @@ impl Shard {
                 self.settle(key, closed.map(|()| Next::Sleep));
             }
         }
-        is_last || (!saying_goodbye && self.connections.is_empty())
+        is_late || self.connections.is_empty()
     }
 
     /// Forgets a connection. Closing its socket takes it out of the poller.

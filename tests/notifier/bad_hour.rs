@@ -30,11 +30,16 @@ fn connect_from(host: u8, server: &Server) -> TcpStream {
     socket.into()
 }
 
-/// Asks for a WebSocket; the status of the answer, or none if the connection was reset.
+/// Asks for a WebSocket; the status of the answer, or none if the connection was closed without
+/// one. Not to be told anything at all is a failure.
 fn upgrade(mut stream: &TcpStream) -> Option<String> {
-    stream.write_all(request().as_bytes()).ok()?;
     let mut status = [0; 12];
-    stream.read_exact(&mut status).ok()?;
+    let answered =
+        stream.write_all(request().as_bytes()).and_then(|()| stream.read_exact(&mut status));
+    if let Err(error) = answered {
+        assert_ne!(error.kind(), ErrorKind::WouldBlock, "nobody answers");
+        return None;
+    }
     Some(String::from_utf8_lossy(&status[9..]).into_owned())
 }
 
