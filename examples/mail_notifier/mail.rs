@@ -88,7 +88,12 @@ fn printable(text: &str, otherwise: &str) -> String {
 
 /// Control characters, and those that reorder text so that a subject can pretend to be another.
 pub fn is_invisible(char: char) -> bool {
-    let reorders = ['\u{200E}'..='\u{200F}', '\u{202A}'..='\u{202E}', '\u{2066}'..='\u{2069}'];
+    let reorders = [
+        '\u{061C}'..='\u{061C}',
+        '\u{200E}'..='\u{200F}',
+        '\u{202A}'..='\u{202E}',
+        '\u{2066}'..='\u{2069}',
+    ];
     char.is_control() || reorders.iter().any(|range| range.contains(&char))
 }
 

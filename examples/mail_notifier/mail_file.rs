@@ -104,8 +104,8 @@ impl Place {
     }
 }
 
-/// Names that begin with a dot are no mail and no mailbox.
-pub fn is_hidden(name: &OsStr) -> bool {
+/// Names that begin with a dot are no mails.
+fn is_hidden(name: &OsStr) -> bool {
     name.as_bytes().starts_with(b".")
 }
 

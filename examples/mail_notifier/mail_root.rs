@@ -14,7 +14,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::log;
-use crate::mail_file::{is_hidden, is_missing};
+use crate::mail_file::is_missing;
+use crate::mailbox_name;
 use crate::watch::{Watch, WatchError};
 
 /// How often it is looked whether the root is still the same folder.
@@ -59,12 +60,12 @@ impl MailRoot {
     /// # Errors
     /// See [`WatchError`].
     pub fn watch(&self, watch: &mut Watch) -> Result<(), WatchError> {
-        let mut watched = watch.add(&self.path);
+        let mut watched = watch.renew(&self.path);
         let Some(parent) = self.path.parent() else { return watched };
         if watched.is_err() {
-            let _ = watch.add(parent);
+            let _ = watch.renew(parent);
             // It may have come back just before that.
-            watched = watch.add(&self.path);
+            watched = watch.renew(&self.path);
         }
         if watched.is_ok() {
             watch.remove(parent);
@@ -116,11 +117,63 @@ impl MailRoot {
     }
 }
 
-/// A name that a mailbox may have: text, since addresses carry it, and not hidden.
+/// The name of a folder as that of a mailbox, if a mailbox may be called like that.
 pub fn mailbox_name(name: &OsStr) -> Option<Arc<str>> {
-    name.to_str().filter(|_| !is_hidden(name)).map(Arc::from)
+    name.to_str().filter(|name| mailbox_name::is_valid(name)).map(Arc::from)
 }
 
 fn identity(path: &Path) -> Option<(u64, u64)> {
     fs::metadata(path).ok().map(|folder| (folder.dev(), folder.ino()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_no_mailbox_has_are_passed_over() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["alice", ".hidden", "a\nb", "b b"] {
+            fs::create_dir(folder.path().join(name)).unwrap();
+        }
+        let users = MailRoot::new(folder.path()).unwrap().users().unwrap();
+        assert_eq!(users, HashSet::from(["alice".into(), "b b".into()]));
+    }
+
+    #[test]
+    fn another_folder_in_its_place_is_noticed_in_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, other) = (folder.path().join("mail"), folder.path().join("other"));
+        fs::create_dir(&path).unwrap();
+        let mut root = MailRoot::new(&path).unwrap();
+        assert!(!root.needs_look(root.next_check()));
+
+        fs::rename(&path, other).unwrap();
+        fs::create_dir(&path).unwrap();
+        assert!(!root.needs_look(root.next_check() - Duration::from_millis(1)));
+        assert!(root.needs_look(root.next_check()));
+        assert!(root.look().is_some());
+        assert!(!root.needs_look(root.next_check()));
+    }
+
+    #[test]
+    fn nobody_is_gone_from_a_root_that_cannot_be_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mail");
+        fs::create_dir(&path).unwrap();
+        let mut root = MailRoot::new(&path).unwrap();
+        fs::remove_dir(&path).unwrap();
+        assert_eq!(root.look(), Some(HashSet::new()));
+        std::os::unix::fs::symlink("mail", &path).unwrap();
+        assert_eq!(root.look(), None);
+        assert!(root.is_in_trouble());
+        // It looks the same as long as it cannot be read.
+        assert!(root.needs_look(root.next_check()));
+        assert!(root.needs_look(root.next_check()));
+
+        fs::remove_file(&path).unwrap();
+        fs::create_dir(&path).unwrap();
+        assert_eq!(root.look(), Some(HashSet::new()));
+        assert!(!root.is_in_trouble());
+    }
 }

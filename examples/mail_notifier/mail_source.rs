@@ -2,18 +2,21 @@
 //!
 //! A mailbox is a folder of the mail root that has a folder `new`. Unseen are the mails in `new`
 //! and those in `cur` that are not marked as seen. Mail that is there at the start is counted, not
-//! announced.
+//! announced, but the newest is kept for those who ask what they missed.
 //!
 //! Events of the file system are only hints where to look: what counts is what is found there. So
 //! an event that comes twice, late or not at all (the queue overflowed: everything is looked at
-//! again) cannot make the count wrong. Folders are watched one by one instead of recursively,
-//! because only then is it certain that a folder is watched *before* it is listed, and `tmp` is
-//! spared. An event about a file leads to that file alone, however many others there are.
+//! again) cannot make the count wrong. An event about a file leads to that file alone, however many
+//! others there are.
+//!
+//! Folders are watched one by one instead of recursively, because only then is it certain that a
+//! folder is watched *before* it is listed. Only `new` and `cur` are: each mailbox takes two of the
+//! watches that the system allows.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::ffi::OsStr;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -27,33 +30,40 @@ use crate::watch::{Cause, Hint, Watch, WatchError};
 /// How many hints are followed before their outcome is published, if they keep coming.
 const MAX_BATCH: usize = 1024;
 
+/// A way to watch a folder: [`Watch::add`] or [`Watch::renew`].
+type WatchFolder = fn(&mut Watch, &Path) -> Result<(), WatchError>;
+
 /// All mailboxes below one root, and the watches on them.
 pub struct MailSource {
     root: MailRoot,
     bus: Arc<dyn Bus>,
+    /// How many mails of a mailbox are read when it is first heard of.
+    recent: usize,
     watch: Watch,
     /// Every mailbox that there ever was.
     mailboxes: HashMap<Arc<str>, Mailbox>,
-    /// Mailboxes that may have something to tell.
-    touched: HashSet<Arc<str>>,
+    /// Mailboxes that may have something to tell, in the order in which they were looked at.
+    touched: Vec<Arc<str>>,
     /// Mailboxes with a mail that may have to be given up, and when.
     unsettled: VecDeque<(Instant, Arc<str>)>,
 }
 
 impl MailSource {
-    /// Watches and counts all mailboxes below `root`, and publishes the counts.
+    /// Watches and counts all mailboxes below `root`, and publishes the counts, with the `recent`
+    /// newest unseen mails of each.
     ///
     /// # Errors
     /// When `root` cannot be read or the system has no watches left. A single mailbox that cannot
     /// be read is a warning.
-    pub fn open(root: &Path, bus: Arc<dyn Bus>) -> Result<Self, Failure> {
+    pub fn open(root: &Path, bus: Arc<dyn Bus>, recent: usize) -> Result<Self, Failure> {
         let cannot_read = || format!("cannot read the mail root {}", root.display());
         let mut source = Self {
             root: MailRoot::new(root).context(cannot_read)?,
             bus,
+            recent,
             watch: Watch::new()?,
             mailboxes: HashMap::new(),
-            touched: HashSet::new(),
+            touched: Vec::new(),
             unsettled: VecDeque::new(),
         };
         match source.root.watch(&mut source.watch) {
@@ -61,7 +71,7 @@ impl MailSource {
             Err(error) => return Err(error).context(cannot_read),
         }
         for user in source.root.users().context(cannot_read)? {
-            let watched = source.watch_mailbox(&user);
+            let watched = source.watch_mailbox(&user, Watch::add);
             if let Err(error @ WatchError::NoWatchesLeft) = watched {
                 return Err(error).context(|| format!("cannot watch the mailbox {user}"));
             }
@@ -138,13 +148,13 @@ impl MailSource {
         if let Err(error) = mailbox.look_at(&folder, &file, from.as_ref()) {
             mailbox.trouble(&error);
         }
-        self.touched.insert(mailbox.name());
+        self.touched.push(mailbox.name());
     }
 
     /// Watches a mailbox anew, since its folders may be other ones now, and looks at all its files.
     fn look_at_mailbox(&mut self, user: &OsStr) {
         let Some(user) = mailbox_name(user) else { return };
-        let watched = self.watch_mailbox(&user);
+        let watched = self.watch_mailbox(&user, Watch::renew);
         self.read_mailbox(&user, watched);
     }
 
@@ -168,23 +178,34 @@ impl MailSource {
         }
     }
 
-    /// Watches the folder of a user, where others may come and go, and then those that hold mail.
-    /// Folders that are missing are no error.
-    fn watch_mailbox(&mut self, user: &str) -> Result<(), WatchError> {
+    /// Watches the folders that hold the mail of a user with `watch`, and as long as that fails the
+    /// one that holds these: there they may come, or become readable. Folders that are missing are
+    /// no error.
+    fn watch_mailbox(&mut self, user: &str, watch: WatchFolder) -> Result<(), WatchError> {
         let path = self.root.path().join(user);
         let folders = Folder::ALL.map(|folder| path.join(folder.name()));
         if !path.is_dir() {
             folders.iter().chain([&path]).for_each(|folder| self.watch.remove(folder));
             return Ok(());
         }
-        let mut outcome = Ok(());
-        for folder in [&path].into_iter().chain(&folders) {
-            match self.watch.add(folder) {
-                Ok(()) | Err(WatchError::Missing) => {}
-                Err(error) => outcome = outcome.and(Err(error)),
-            }
+        let mut watched = self.watch_all(&folders, watch);
+        if watched.is_err() {
+            // In this order: what comes before the first is done is found by the second.
+            let above = self.watch.renew(&path);
+            watched = above.and(self.watch_all(&folders, Watch::renew));
         }
-        outcome
+        match watched {
+            Ok(()) => self.watch.remove(&path),
+            Err(WatchError::Missing) => {}
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// Watches all of these folders, as far as possible, and returns the first error.
+    fn watch_all(&mut self, folders: &[PathBuf], watch: WatchFolder) -> Result<(), WatchError> {
+        let watched = folders.iter().map(|folder| watch(&mut self.watch, folder));
+        watched.fold(Ok(()), Result::and)
     }
 
     /// Compares a mailbox with what is known about it. Of all that may be wrong with it, one thing
@@ -197,9 +218,9 @@ impl MailSource {
         }
         let new = || Mailbox::new(user.clone());
         let mailbox = self.mailboxes.entry(user.clone()).or_insert_with(new);
-        self.touched.insert(user.clone());
+        self.touched.push(user.clone());
         match found {
-            Ok(Some(unseen)) => mailbox.compare(&path, unseen),
+            Ok(Some(unseen)) => mailbox.compare(&path, unseen, self.recent),
             Ok(None) => return mailbox.gone(),
             Err(error) => return mailbox.trouble(&error),
         }
@@ -219,7 +240,7 @@ impl MailSource {
         while let Some((_, user)) = self.unsettled.pop_front_if(|(due, _)| *due <= now) {
             if let Some(mailbox) = self.mailboxes.get_mut(&user) {
                 mailbox.settle(now);
-                self.touched.insert(user);
+                self.touched.push(user);
             }
         }
     }
@@ -228,7 +249,7 @@ impl MailSource {
     fn publish(&mut self) -> Result<(), Closed> {
         let due = Instant::now() + SETTLE;
         let mut changes = Vec::new();
-        for user in self.touched.drain() {
+        for user in self.touched.drain(..) {
             let Some(mailbox) = self.mailboxes.get_mut(&user) else { continue };
             mailbox.tell(&mut changes);
             if mailbox.is_unsettled() {
@@ -245,3 +266,6 @@ fn mail_file<'p>(root: &Path, path: &'p Path) -> Option<(&'p str, MailFile<'p>)>
     let [user, folder, name] = place[..] else { return None };
     Some((user.to_str()?, MailFile::parse(Folder::named(folder)?, name)?))
 }
+
+#[cfg(test)]
+mod tests;

@@ -37,6 +37,9 @@ pub struct Mailbox {
     /// known again should it come back.
     unseen: HashMap<Box<OsStr>, Place>,
     away: HashMap<Box<OsStr>, Away>,
+    /// The newest of the mails that were there when the mailbox was first heard of, to go along
+    /// with the first count.
+    newest: Vec<Mail>,
     /// Mails to announce.
     arrivals: Vec<Mail>,
     /// The count that was told last; none if nobody knows that the mailbox exists.
@@ -62,6 +65,7 @@ impl Mailbox {
             is_in_trouble: false,
             unseen: HashMap::new(),
             away: HashMap::new(),
+            newest: Vec::new(),
             arrivals: Vec::new(),
             told: None,
         }
@@ -109,11 +113,13 @@ impl Mailbox {
     }
 
     /// Compares the mailbox with a list of its unseen mails. What such a list holds when the
-    /// mailbox is first heard of is counted, not announced.
-    pub fn compare(&mut self, path: &Path, found: HashMap<Box<OsStr>, Place>) {
+    /// mailbox is first heard of is counted, not announced, but for so many `recent` ones it is kept
+    /// what they are.
+    pub fn compare(&mut self, path: &Path, found: HashMap<Box<OsStr>, Place>, recent: usize) {
         let (existed, was_known) = (self.exists, self.is_known);
         (self.exists, self.is_known) = (true, true);
         if !was_known {
+            self.newest = newest(path, &found, recent);
             self.unseen = found;
             return;
         }
@@ -182,7 +188,10 @@ impl Mailbox {
         let count = (self.unseen.len() + away) as u64;
         let before = count.saturating_sub(self.arrivals.len() as u64);
         if self.told.is_none() || (self.arrivals.is_empty() && self.told != Some(count)) {
-            changes.push(Change::Unseen { mailbox: mailbox(), unseen: before });
+            changes.push(match std::mem::take(&mut self.newest) {
+                mails if mails.is_empty() => Change::Unseen { mailbox: mailbox(), unseen: before },
+                mails => Change::Found { mailbox: mailbox(), unseen: before, mails },
+            });
         }
         for (unseen, mail) in (before + 1..).zip(self.arrivals.drain(..)) {
             // A mail that was seen before anybody could be told does not count any more.
@@ -201,9 +210,7 @@ impl Mailbox {
         }
         let away =
             self.away.remove(from.base).unwrap_or(Away { counts: was_unseen, ..Away::counted() });
-        if !self.unseen.contains_key(to.base) {
-            self.away.insert(to.base.into(), away);
-        }
+        self.away.insert(to.base.into(), away);
     }
 
     /// A file that is there, at this place if nobody has seen it.
@@ -249,3 +256,19 @@ impl Away {
         Self { since: Instant::now(), counts: true, is_announced: true }
     }
 }
+
+/// The newest of the mails in the mailbox at `path`, the oldest of them first.
+fn newest(path: &Path, found: &HashMap<Box<OsStr>, Place>, count: usize) -> Vec<Mail> {
+    let mut found: Vec<_> = found.iter().collect();
+    // Maildir names begin with the time of delivery.
+    found.sort_unstable_by_key(|(base, _)| *base);
+    let found = found.split_off(found.len().saturating_sub(count));
+    let read =
+        found.into_iter().map(|(base, place)| Mail::read(&path.join(place.file(base).path())));
+    // What is gone again will be missed in its turn.
+    let is_there = |mail: &io::Result<_>| !mail.as_ref().is_err_and(is_missing);
+    read.filter(is_there).map(|mail| mail.unwrap_or_else(|_| Mail::unreadable())).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -10,8 +10,8 @@
 //!
 //! | file | what lives there |
 //! |---|---|
-//! | `mail_source`, `watch` | storage: watches the Maildir tree and publishes what changes |
-//! | `mail`, `maildir` | one mail: reading its headers, delivering it |
+//! | `mail_source`, `mail_root`, `mailbox`, `watch` | storage: what changes in the Maildir tree |
+//! | `mail`, `mail_file`, `maildir` | one mail: its headers, its name and flags, delivering it |
 //! | `internal`, `publish` | the internal address: `POST /publish`, metrics, health |
 //! | `bus` | numbers what happens and hands it to every shard |
 //! | `server` | what all shards share |
@@ -128,7 +128,8 @@ fn serve(settings: Settings) -> Result<(), Failure> {
     let mut metrics = Metrics::new().context(cannot_start)?;
     let bus = LocalBus::new(settings.recent);
     let bus: Arc<dyn Bus> = Arc::new(Counted::new(bus, metrics.mails.clone()));
-    let source = root.as_deref().map(|root| MailSource::open(root, bus.clone())).transpose()?;
+    let open = |root| MailSource::open(root, bus.clone(), settings.recent);
+    let source = root.as_deref().map(open).transpose()?;
     metrics.end_start();
     let server = Arc::new(Server::new(settings, rules, bus, metrics));
 

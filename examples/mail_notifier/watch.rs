@@ -103,19 +103,27 @@ impl Watch {
         Ok(Self { watcher, events, overflowed, departures: VecDeque::new() })
     }
 
-    /// Watches the folder that is at `path` now, which may be another one than that watched before.
-    /// What changes from now on is hinted at.
+    /// Watches the folder at `path`, which was not watched before. What changes from now on is
+    /// hinted at.
     ///
     /// # Errors
     /// See [`WatchError`].
     pub fn add(&mut self, path: &Path) -> Result<(), WatchError> {
-        self.remove(path);
         let watched = self.watcher.watch(path, RecursiveMode::NonRecursive);
         watched.map_err(|error| match error.kind {
             ErrorKind::PathNotFound => WatchError::Missing,
             ErrorKind::MaxFilesWatch => WatchError::NoWatchesLeft,
             _ => WatchError::Other(error),
         })
+    }
+
+    /// Watches the folder that is at `path` now, which may be another one than that watched before.
+    ///
+    /// # Errors
+    /// See [`WatchError`].
+    pub fn renew(&mut self, path: &Path) -> Result<(), WatchError> {
+        self.remove(path);
+        self.add(path)
     }
 
     /// Forgets the folder at `path`, if it was watched.

@@ -212,8 +212,11 @@ fn who_vanishes_is_found_and_who_answers_stays() {
         bytes
     });
     // The client of another make answers pings while it reads.
+    let mut pings = 0;
     while !reader.is_finished() {
         assert_eq!(alive.read().unwrap(), Message::Ping(Default::default()));
+        pings += 1;
+        assert!(pings < 10, "the one who vanished is not found");
     }
     let bytes = reader.join().unwrap();
     assert_eq!(bytes.windows(2).filter(|pair| *pair == b"\x89\0").count(), 2, "{bytes:?}");
@@ -335,13 +338,16 @@ fn s7_4_1_a_drain_says_goodbye_at_a_pace_and_ends() {
 
 #[test]
 fn a_drain_ends_in_time_whoever_stays() {
-    let mut fixture = fixture(&["--drain", "1s", "--close-timeout", "1m"]);
+    let patient = ["--close-timeout", "1h", "--handshake-timeout", "1h"];
+    let mut fixture = fixture(&[&["--drain", "1s"], &patient[..]].concat());
     let server = &mut fixture.server;
     let stream = server.connect();
     assert_eq!(upgrade(&stream).as_deref(), Some("101"));
-    let half = server.connect();
-    (&half).write_all(b"GET ").unwrap();
+    let mut half = server.connect();
+    half.write_all(b"GET ").unwrap();
     server.signal("TERM");
+    let end = half.read(&mut [0]);
+    assert!(!end.is_err_and(|error| error.kind() == ErrorKind::WouldBlock), "it does not end");
     assert!(server.process.wait().unwrap().success());
     assert!(rest(&stream).contains("the server restarts"));
 }

@@ -7,9 +7,11 @@ mod bad_hour;
 mod browser;
 mod chromium;
 mod command_line;
+mod delivery;
 #[path = "../support/example.rs"]
 mod example;
 mod http;
+mod mail_root;
 mod notices;
 mod page;
 mod publish;
