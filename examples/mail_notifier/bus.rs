@@ -224,11 +224,15 @@ pub struct Subscriber {
 }
 
 impl Subscriber {
-    /// Takes the states that are there, until there is none for the moment.
-    pub fn states(&self) -> impl Iterator<Item = Arc<State>> {
-        // In this order: what comes after the last look wakes again.
-        self.is_awake.store(false, Ordering::Release);
-        self.states.try_iter()
+    /// Begins to look at what is there: what comes from now on wakes again.
+    pub fn begin(&self) {
+        // A swap, so that it is not put behind the look at the queue.
+        self.is_awake.swap(false, Ordering::AcqRel);
+    }
+
+    /// The next state; none if there is none for the moment.
+    pub fn next(&self) -> Option<Arc<State>> {
+        self.states.try_recv().ok()
     }
 }
 
@@ -247,6 +251,11 @@ mod tests {
 
     fn unseen(mailbox: &str, unseen: u64) -> Change {
         Change::Unseen { mailbox: mailbox.into(), unseen }
+    }
+
+    fn states(subscriber: &Subscriber) -> impl Iterator<Item = Arc<State>> {
+        subscriber.begin();
+        std::iter::from_fn(|| subscriber.next())
     }
 
     fn describe(state: &State) -> String {
@@ -278,7 +287,7 @@ mod tests {
             unseen("alice", 0),
         ];
         assert_eq!(bus.publish(changes).unwrap(), Receipt { accepted: 7, unknown: 0 });
-        let states: Vec<_> = subscriber.states().map(|state| describe(&state)).collect();
+        let states: Vec<_> = states(&subscriber).map(|state| describe(&state)).collect();
         let expected = [
             "alice 3 3 ",
             "alice 4 4 a",
@@ -303,7 +312,7 @@ mod tests {
                 .collect(),
         };
         bus.publish(vec![found(9, "abc"), found(8, "xyz"), mail("alice", "d", None)]).unwrap();
-        let states: Vec<_> = subscriber.states().map(|state| describe(&state)).collect();
+        let states: Vec<_> = states(&subscriber).map(|state| describe(&state)).collect();
         assert_eq!(states, ["alice 9 9 b+c", "alice 9 8 b+c", "alice 10 9 c+d"]);
     }
 
@@ -315,7 +324,7 @@ mod tests {
         bus.publish(vec![Change::Gone { mailbox: "bob".into() }]).unwrap();
         let receipt = bus.publish(vec![mail("bob", "c", None)]).unwrap();
         assert_eq!(receipt, Receipt { accepted: 0, unknown: 1 });
-        assert_eq!(subscriber.states().count(), 3);
+        assert_eq!(states(&subscriber).count(), 3);
     }
 
     #[test]
@@ -325,9 +334,9 @@ mod tests {
         drop(poll);
         let poll = Poll::new().unwrap();
         let waker = Arc::new(Waker::new(poll.registry(), Token(0)).unwrap());
-        let (states, late) = bus.subscribe(waker);
-        assert_eq!(states.iter().map(|state| describe(state)).collect::<Vec<_>>(), ["alice 2 2 a"]);
-        assert_eq!(late.states().count(), 0);
+        let (found, late) = bus.subscribe(waker);
+        assert_eq!(found.iter().map(|state| describe(state)).collect::<Vec<_>>(), ["alice 2 2 a"]);
+        assert_eq!(states(&late).count(), 0);
     }
 
     #[test]
@@ -338,7 +347,7 @@ mod tests {
             bus.publish(vec![unseen("alice", round); 100]).unwrap();
             poll.poll(&mut events, Some(Duration::from_secs(10))).unwrap();
             assert_eq!(events.iter().count(), 1, "woken in round {round}");
-            assert_eq!(subscriber.states().count(), 100);
+            assert_eq!(states(&subscriber).count(), 100);
         }
     }
 

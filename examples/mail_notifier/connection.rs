@@ -49,6 +49,8 @@ pub struct Connection {
     /// Whether a notice was left out because something was waiting.
     is_behind: bool,
     watches_writable: bool,
+    /// Whether another turn is queued for it.
+    pub is_unfinished: bool,
 }
 
 /// An idle connection, with its place in the list of its mailbox, is to stay below 96 bytes.
@@ -88,6 +90,7 @@ impl Connection {
             quiet: 0,
             is_behind: false,
             watches_writable: false,
+            is_unfinished: false,
         }
     }
 
@@ -169,17 +172,19 @@ impl Connection {
     /// When the socket fails: the connection is to be removed.
     pub fn pulse(&mut self, key: usize, desk: &mut Desk) -> io::Result<Next> {
         let Stage::Open(ws) = &mut self.stage else { return Ok(Next::Sleep) };
+        // A socket that takes nothing would not take a ping, and has a deadline of its own.
+        if !self.waiting.is_empty() {
+            return Ok(Next::Sleep);
+        }
         if self.quiet >= MAX_UNANSWERED {
             desk.server.metrics.timeouts.with_label_values(&["pong"]).inc();
             return Ok(Next::Removal);
         }
         self.quiet += 1;
-        // A socket that takes nothing would not take a ping, and has its own deadline.
-        if self.waiting.is_empty() {
-            let _ = ws.ping(b"", self.waiting.or(&mut desk.out));
-            desk.tally.pings += 1;
-            self.flush(key, desk)?;
-        }
+        // There is room: nothing waits.
+        let _ = ws.ping(b"", self.waiting.or(&mut desk.out));
+        desk.tally.pings += 1;
+        self.flush(key, desk)?;
         Ok(Next::Sleep)
     }
 
@@ -237,7 +242,7 @@ impl Connection {
     /// Takes the first `len` bytes of the scratch buffer.
     fn receive(&mut self, len: usize, key: usize, desk: &mut Desk) -> io::Result<()> {
         self.quiet = 0;
-        let Desk { mailboxes, scratch, out, server, .. } = &mut *desk;
+        let Desk { mailboxes, scratch, out, server, tally, .. } = &mut *desk;
         let mut input = Input::new(&mut scratch[..len]);
         let mut ends = false;
         if let Stage::Head(reader) = &mut self.stage {
@@ -255,7 +260,9 @@ impl Connection {
                 Served::Answered => ends = true,
                 Served::Watches { mailbox, known } => {
                     mailboxes.watch(mailbox, key);
-                    self.stage = Stage::Open(greet(mailboxes.state(mailbox), known, server, out));
+                    let (ws, frames) = greet(mailboxes.state(mailbox), known, server, out);
+                    self.stage = Stage::Open(ws);
+                    tally.frames += frames;
                     self.deadline.clear();
                 }
             }
@@ -317,23 +324,24 @@ impl Connection {
     }
 }
 
-/// Begins a WebSocket with where the mailbox stands, and with what the page has missed.
+/// Begins a WebSocket with where the mailbox stands, and with what the page has missed; also, how
+/// many messages that takes.
 fn greet(
     state: &State,
     known: Option<Known>,
     server: &Server,
     out: &mut Outbox,
-) -> WebSocket<ServerRole> {
+) -> (WebSocket<ServerRole>, u64) {
     let mut ws = WebSocket::server(&server.limits);
-    let hello = notice::hello(state, server.bus.epoch());
-    let missed = known.map(|known| notice::missed(state, known));
-    for text in [hello].iter().chain(missed.iter().flatten()) {
+    let mut texts = vec![notice::hello(state, server.bus.epoch())];
+    texts.extend(known.into_iter().flat_map(|known| notice::missed(state, known)));
+    for text in &texts {
         // All that is kept of a mailbox fits into an outbox.
         let _ = ws.text(text, out);
     }
     server.metrics.upgrades.inc();
     server.metrics.watching.inc();
-    ws
+    (ws, texts.len() as u64)
 }
 
 #[cfg(test)]
@@ -491,6 +499,16 @@ mod tests {
         for expected in [Next::Sleep, Next::Sleep, Next::Removal] {
             assert_eq!(pair.connection.pulse(KEY, &mut pair.desk).unwrap(), expected);
         }
+    }
+
+    #[test]
+    fn who_is_blocked_is_not_taken_for_vanished() {
+        let mut pair = Pair::new(Settings::default());
+        pair.stall();
+        for _ in 0..=MAX_UNANSWERED {
+            assert_eq!(pair.connection.pulse(KEY, &mut pair.desk).unwrap(), Next::Sleep);
+        }
+        assert_eq!(pair.desk.tally.pings, 0);
     }
 
     #[test]

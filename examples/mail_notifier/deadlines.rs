@@ -9,8 +9,8 @@ use std::collections::BinaryHeap;
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
-/// How many ticks are in a second. 32 bits of them last for two years.
-const TICKS_PER_SECOND: u64 = 64;
+/// How many ticks are in a second. 32 bits of them last for eight years.
+const TICKS_PER_SECOND: u64 = 16;
 /// What the queue keeps when it is empty: a wave of connections leaves a long one behind.
 const KEPT: usize = 64;
 

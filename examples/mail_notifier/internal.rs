@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use dormouse::http::{EMPTY_HEADER, HeadError, Request, Version};
 use dormouse::server::{Answer, BadRequest, Refusal};
+use prometheus::IntCounterVec;
 
 use crate::bus::Bus;
 use crate::http_connection::HttpConnection;
@@ -43,6 +44,8 @@ pub struct Service {
     /// Makes the text of `/metrics`.
     pub metrics: Box<dyn Fn() -> String + Send + Sync>,
     pub is_ready: Box<dyn Fn() -> bool + Send + Sync>,
+    /// Counts the requests to publish by their status.
+    pub publishes: IntCounterVec,
 }
 
 /// Serves `address` until the process ends; returns it with the port that was picked.
@@ -74,6 +77,7 @@ fn accept(listener: &TcpListener, service: &Arc<Service>) {
         let is_full = count > service.connections;
         // As many again are told that there is no room.
         if count > service.connections.saturating_mul(2) {
+            log::warn("internal_full", &[("connections", &count)]);
             continue;
         }
         let (place, service) = (Arc::clone(&places), Arc::clone(service));
@@ -213,12 +217,18 @@ impl Service {
                 let expects_continue = request.version() >= Version::Http11
                     && request.fields().has_token("Expect", "100-continue");
                 let body = connection.body(len, expects_continue)?;
-                let (status, answer) = publish::publish(&body, &*self.bus);
+                // What is published now would die with the process.
+                let (status, answer) = if (self.is_ready)() {
+                    publish::publish(&body, &*self.bus)
+                } else {
+                    publish::ending()
+                };
                 Reply { content_type: publish::JSON, ..Reply::new(status, answer) }
             }
             // The body stays where it is, so nothing else can be read from this connection.
             Err(refused) => Reply { ends: true, ..refused },
         };
+        self.publishes.with_label_values(&[&reply.status.to_string()]).inc();
         if reply.status >= 400 {
             let fields: [(&str, &dyn Display); 3] =
                 [("status", &reply.status), ("reason", &reply.body), ("peer", &peer)];
@@ -273,6 +283,8 @@ pub mod tests {
     use std::net::{Ipv4Addr, Shutdown};
     use std::sync::atomic::{AtomicBool, Ordering};
 
+    use prometheus::Opts;
+
     use super::*;
     use crate::publish::tests::Notebook;
 
@@ -296,6 +308,7 @@ pub mod tests {
             timeout: Duration::from_secs(10),
             metrics: Box::new(|| "mails 7\n".to_owned()),
             is_ready: Box::new(|| true),
+            publishes: IntCounterVec::new(Opts::new("publishes", "help"), &["status"]).unwrap(),
         }
     }
 

@@ -5,13 +5,14 @@
 //! to them. One that may not come in gets a fixed answer and no memory.
 //!
 //! A connection that cannot be accepted for want of a descriptor stays in the kernel's queue, and a
-//! loop that tries again at once spins. So one descriptor is held in reserve: it is given up to take
-//! the connection, tell it to come back later and close it. If even that fails, the listener rests
-//! for a moment.
+//! loop that tries again at once spins. So the process holds one descriptor in reserve: it is given
+//! up to take the connection, tell it to come back later and close it. If even that fails, the
+//! listener rests for a moment.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr};
+use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
 use dormouse::server::Refusal;
@@ -32,10 +33,9 @@ const OUT_OF_DESCRIPTORS: [i32; 2] = [24, 23];
 /// How many answers are made in advance, each with another time to come back.
 const ANSWERS: u64 = 16;
 
-/// A listening socket with a descriptor in reserve.
+/// The listening socket of a shard.
 pub struct Listener {
     socket: TcpListener,
-    reserve: Option<File>,
     rests_until: Option<Instant>,
     answers: Vec<Vec<u8>>,
     turned_away: usize,
@@ -66,8 +66,8 @@ impl Listener {
         let mut socket = TcpListener::from_std(socket);
         socket.register(registry, token, Interest::READABLE)?;
         let answers = answers(server.settings.retry_after);
-        let (reserve, send_buffer) = (reserve(), server.settings.send_buffer);
-        Ok(Self { socket, reserve, rests_until: None, answers, turned_away: 0, send_buffer })
+        let send_buffer = server.settings.send_buffer;
+        Ok(Self { socket, rests_until: None, answers, turned_away: 0, send_buffer })
     }
 
     /// How long the listener still rests, if it does.
@@ -86,18 +86,20 @@ impl Listener {
 
     /// Takes the next connection.
     pub fn accept(&mut self, server: &Server) -> Accepted {
+        let mut reserve = server.reserve.lock().unwrap_or_else(PoisonError::into_inner);
         let mut accepted = self.socket.accept();
-        if accepted.as_ref().is_err_and(is_out_of_descriptors) && self.reserve.take().is_some() {
+        if accepted.as_ref().is_err_and(is_out_of_descriptors) && reserve.take().is_some() {
             accepted = self.socket.accept();
             if let Ok((socket, address)) = accepted {
                 self.turn_away(socket, server, "descriptors", address);
-                self.reserve = reserve();
+                *reserve = File::open("/dev/null").ok();
                 return Accepted::Nobody;
             }
         }
-        if self.reserve.is_none() {
-            self.reserve = reserve();
+        if reserve.is_none() {
+            *reserve = File::open("/dev/null").ok();
         }
+        drop(reserve);
         match accepted {
             Ok((socket, address)) => self.admit(socket, address, server),
             Err(error) => match error.kind() {
@@ -185,10 +187,6 @@ fn answers(retry_after: Duration) -> Vec<Vec<u8>> {
             out.slices().flatten().copied().collect()
         })
         .collect()
-}
-
-fn reserve() -> Option<File> {
-    File::open("/dev/null").ok()
 }
 
 fn is_out_of_descriptors(error: &io::Error) -> bool {

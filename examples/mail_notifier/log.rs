@@ -7,11 +7,17 @@
 //! The form is logfmt. Whatever strangers send ends up as one short value in one line. What happens
 //! often is written a few times in each window of time; the rest of it is counted, each reason for
 //! itself.
+//!
+//! Once [`start`]ed, a thread of its own writes the lines: whoever reads standard error may stop
+//! reading, and that must not stop the server. What does not fit into its queue is lost, and counted.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Display, Write as _};
 use std::io::{self, Write};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{self, SyncSender};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use mail_parser::DateTime;
@@ -24,7 +30,68 @@ const WINDOW: Duration = Duration::from_secs(10);
 /// The longest value, in characters.
 const MAX_VALUE: usize = 200;
 
+/// How many lines may wait to be written.
+const MAX_WAITING: usize = 1024;
+/// How long the end of the program waits for the last lines.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 static LOG: Mutex<Log> = Mutex::new(Log { events: BTreeMap::new() });
+static WRITER: OnceLock<Writer> = OnceLock::new();
+
+/// The thread that writes.
+struct Writer {
+    queue: SyncSender<Job>,
+    lost: AtomicU64,
+}
+
+enum Job {
+    Line(Vec<u8>),
+    /// To be told that everything before is written.
+    Mark(SyncSender<()>),
+}
+
+/// Begins to write in a thread.
+///
+/// # Errors
+/// When the system has no thread.
+pub fn start() -> io::Result<()> {
+    let (queue, jobs) = mpsc::sync_channel(MAX_WAITING);
+    let write = move || {
+        for job in jobs {
+            // If nobody reads the log any more, that is no reason to stop.
+            let _ = match job {
+                Job::Line(line) => io::stderr().write_all(&line),
+                Job::Mark(done) => done.send(()).map_err(io::Error::other),
+            };
+        }
+    };
+    thread::Builder::new().name("log".to_owned()).spawn(write)?;
+    let _ = WRITER.set(Writer { queue, lost: AtomicU64::new(0) });
+    Ok(())
+}
+
+/// Where lines go: to the thread, or to standard error where there is none.
+struct Lines;
+
+impl Write for Lines {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let Some(writer) = WRITER.get() else { return io::stderr().write(line) };
+        let lost = writer.lost.swap(0, Ordering::Relaxed);
+        let mut lines = line.to_vec();
+        if lost > 0 {
+            let event = Event { name: "log_lines_lost", reason: None };
+            crate::log::write("warn", event, &[("count", &lost)], Moment::now(), &mut lines);
+        }
+        if writer.queue.try_send(Job::Line(lines)).is_err() {
+            writer.lost.fetch_add(lost + 1, Ordering::Relaxed);
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
 
 /// What happened, and why if there are several reasons: so much is the same when it repeats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,32 +103,38 @@ struct Event {
 /// Says that something happened as it should.
 pub fn info(name: &'static str, fields: &[(&str, &dyn Display)]) {
     let event = Event { name, reason: None };
-    lock().event("info", event, fields, Moment::now(), &mut io::stderr());
+    lock().event("info", event, fields, Moment::now(), &mut Lines);
 }
 
 /// Says that something happened that somebody may want to look into.
 pub fn warn(name: &'static str, fields: &[(&str, &dyn Display)]) {
     let event = Event { name, reason: None };
-    lock().event("warn", event, fields, Moment::now(), &mut io::stderr());
+    lock().event("warn", event, fields, Moment::now(), &mut Lines);
 }
 
 /// The same for something that happens for one of several reasons.
 pub fn warn_because(name: &'static str, reason: &'static str, fields: &[(&str, &dyn Display)]) {
     let event = Event { name, reason: Some(reason) };
-    lock().event("warn", event, fields, Moment::now(), &mut io::stderr());
+    lock().event("warn", event, fields, Moment::now(), &mut Lines);
 }
 
 /// Writes how often events happened beyond the lines that were written, where the window is over.
-/// To be called now and then: the log has no thread of its own.
+/// To be called now and then: nothing here watches the clock.
 pub fn flush() {
-    lock().flush(Moment::now(), &mut io::stderr());
+    lock().flush(Moment::now(), &mut Lines);
 }
 
-/// Writes the same for all events, because the program ends.
+/// Writes the same for all events, because the program ends, and waits until that is done.
 pub fn finish() {
     let mut log = lock();
     let events: Vec<_> = log.events.keys().copied().collect();
-    events.into_iter().for_each(|event| log.end(event, Moment::now(), &mut io::stderr()));
+    events.into_iter().for_each(|event| log.end(event, Moment::now(), &mut Lines));
+    if let Some(writer) = WRITER.get() {
+        let (done, written) = mpsc::sync_channel(1);
+        if writer.queue.try_send(Job::Mark(done)).is_ok() {
+            let _ = written.recv_timeout(PATIENCE);
+        }
+    }
 }
 
 /// The lock is held while a line is written, so that lines do not mix. A log is whole at any time.
@@ -140,7 +213,7 @@ impl Log {
     }
 }
 
-/// Writes one line with one call. If nobody reads the log any more, that is no reason to stop.
+/// Writes one line with one call.
 fn write(
     level: &str,
     event: Event,

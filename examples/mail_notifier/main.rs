@@ -67,6 +67,7 @@ mod watch;
 
 use std::env;
 use std::io::{self, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -113,6 +114,7 @@ fn main() -> ExitCode {
 /// Serves until a signal ends it.
 fn serve(settings: Settings) -> Result<(), Failure> {
     let cannot_start = || "cannot start".to_owned();
+    log::start().context(cannot_start)?;
     let cannot_listen = |address| move || format!("cannot listen on {address}");
     let sockets = listener::bind(settings.address, settings.backlog, settings.shards)
         .context(cannot_listen(settings.address))?;
@@ -155,17 +157,17 @@ fn serve(settings: Settings) -> Result<(), Failure> {
         .map(|address| internal::spawn(address, service(&server)?).context(cannot_listen(address)));
     let internal = internal.transpose()?;
 
-    print(&format!("listening on {address}\n"))?;
+    let mut lines = format!("listening on {address}\n");
     if let Some(internal) = internal {
-        print(&format!("internal on {internal}\n"))?;
+        lines += &format!("internal on {internal}\n");
     }
     if server.settings.demo {
-        print("OPEN: whoever reaches this address may watch every mailbox\n")?;
+        lines += "OPEN: whoever reaches this address may watch every mailbox\n";
     }
-    match root {
-        Some(root) if has_own_root => print(&introduction(address, &root))?,
-        _ => {}
+    if let Some(root) = root.filter(|_| has_own_root) {
+        lines += &introduction(address, &root);
     }
+    print(&lines)?;
     supervise(&server, &ended)
 }
 
@@ -182,6 +184,7 @@ fn service(server: &Arc<Server>) -> Result<Service, Failure> {
         timeout: *publish_timeout,
         metrics: Box::new(move || counts.metrics.text()),
         is_ready: Box::new(move || !state.is_draining()),
+        publishes: server.metrics.publishes.clone(),
     })
 }
 
@@ -190,6 +193,8 @@ enum End {
     Shard(io::Result<()>),
     Source,
     Signal,
+    /// It broke off in the middle, by a mistake in this program.
+    Panicked(String),
 }
 
 /// Starts a thread that reports its end.
@@ -198,10 +203,14 @@ fn spawn(
     ends: &Sender<End>,
     work: impl FnOnce() -> End + Send + 'static,
 ) -> Result<(), Failure> {
-    let ends = ends.clone();
-    let thread = thread::Builder::new().name(name.to_owned());
-    // Nobody listens when the program has already decided to end.
-    let started = thread.spawn(move || drop(ends.send(work())));
+    let (ends, name) = (ends.clone(), name.to_owned());
+    let thread = thread::Builder::new().name(name.clone());
+    let started = thread.spawn(move || {
+        // What it leaves behind is not looked at any more: the program ends.
+        let end = catch_unwind(AssertUnwindSafe(work)).unwrap_or(End::Panicked(name));
+        // Nobody listens when the program has already decided to end.
+        drop(ends.send(end));
+    });
     started.map(drop).context(|| "cannot start".to_owned())
 }
 
@@ -214,7 +223,13 @@ fn supervise(server: &Server, ended: &mpsc::Receiver<End>) -> Result<(), Failure
                 outcome.context(|| "an event loop failed".to_owned())?;
                 shards -= 1;
             }
-            Ok(End::Source) => log::warn("mail_source_ended", &[]),
+            Ok(End::Source) if server.is_draining() => {}
+            Ok(End::Source) => {
+                return Err(Failure::new("the mail root is no longer watched".to_owned()));
+            }
+            Ok(End::Panicked(name)) => {
+                return Err(Failure::new(format!("the thread \"{name}\" panicked")));
+            }
             Ok(End::Signal) if server.is_draining() => {
                 return Err(Failure::new("ended at once by a second signal".to_owned()));
             }

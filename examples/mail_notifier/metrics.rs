@@ -40,6 +40,8 @@ pub struct Metrics {
     /// By what was waited for.
     pub timeouts: IntCounterVec,
     pub accept_errors: IntCounter,
+    /// Requests to publish, by the status of the answer.
+    pub publishes: IntCounterVec,
     /// How long one turn of an event loop kept the next from beginning, in seconds.
     pub loop_lag: Histogram,
     resident: IntGauge,
@@ -81,12 +83,12 @@ impl Metrics {
             Ok::<_, prometheus::Error>(series)
         };
         let lag = HistogramOpts::new("loop_lag_seconds", "Time of one turn of an event loop")
-            .buckets(prometheus::exponential_buckets(0.000_1, 4.0, 8)?);
+            .buckets(prometheus::exponential_buckets(0.000_1, 4.0, 10)?);
         let loop_lag = Histogram::with_opts(lag)?;
         registry.register(Box::new(loop_lag.clone()))?;
         Ok(Self {
             began: Instant::now(),
-            resident_before: resident_bytes(),
+            resident_before: resident_bytes().unwrap_or_default(),
             connections: make.gauge("connections", "Open connections of any kind")?,
             watching: make.gauge("watching", "Open WebSockets")?,
             draining: make.gauge("draining", "1 while the server is ending")?,
@@ -99,6 +101,7 @@ impl Metrics {
             pings: make.counter("pings_total", "Pings sent")?,
             timeouts: labelled("timeouts_total", "Peers that did not make it in time", "phase")?,
             accept_errors: make.counter("accept_errors_total", "Failures to accept")?,
+            publishes: labelled("publishes_total", "Requests to publish", "status")?,
             loop_lag,
             resident: make.gauge("resident_bytes", "Resident memory of the process")?,
             per_connection: make.gauge(
@@ -111,7 +114,7 @@ impl Metrics {
 
     /// Says that the start is over: what comes now is memory of connections.
     pub fn end_start(&mut self) {
-        self.resident_before = resident_bytes();
+        self.resident_before = resident_bytes().unwrap_or_default();
     }
 
     /// The text for Prometheus.
@@ -145,7 +148,8 @@ impl Metrics {
     }
 
     fn read_memory(&self) {
-        let resident = resident_bytes();
+        // Without a descriptor for it, what was read before stands.
+        let Some(resident) = resident_bytes() else { return };
         let connections = self.connections.get().max(FEW);
         let added =
             i64::try_from(resident.saturating_sub(self.resident_before)).unwrap_or(i64::MAX);
@@ -209,13 +213,13 @@ fn total(registry: &Registry, name: &str) -> u64 {
     counters.map(|metric| metric.get_counter().get_value() as u64).sum()
 }
 
-/// The resident memory of this process; zero where the system does not tell.
-fn resident_bytes() -> u64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+/// The resident memory of this process, if the system tells.
+fn resident_bytes() -> Option<u64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let kibibytes =
         line.and_then(|line| line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok());
-    kibibytes.unwrap_or_default() * 1024
+    kibibytes.map(|kibibytes| kibibytes * 1024)
 }
 
 #[cfg(test)]

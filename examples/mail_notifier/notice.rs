@@ -14,7 +14,8 @@
 use serde::Serialize;
 
 use crate::bus::State;
-use crate::mail::Mail;
+use crate::mail::{MAX_TEXT, Mail};
+use crate::mailbox_name::MAX_NAME;
 
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
@@ -32,9 +33,10 @@ struct Numbered<'a> {
     subject: &'a str,
 }
 
-/// The most bytes that one mail adds to a message: two texts as long as `mail` lets them be, every
-/// character as long as JSON makes one, and the names of the fields.
-pub const MAX_MAIL: usize = 2 * 4 * (crate::mail::MAX_TEXT + 1) + 256;
+/// The most bytes that one mail takes, in a message of its own or in a snapshot: two texts as long as
+/// `mail` lets them be with every character as long as JSON makes one, the name of the mailbox, and
+/// the names of the fields.
+pub const MAX_MAIL: usize = 2 * 4 * (MAX_TEXT + 1) + 2 * MAX_NAME + 256;
 
 /// Up to where a page knows its mailbox.
 #[derive(Clone, Copy, Debug)]
@@ -164,11 +166,15 @@ mod tests {
 
     #[test]
     fn the_stated_size_is_enough() {
-        let text = "\u{10FFFF}".repeat(crate::mail::MAX_TEXT + 1);
+        let text = "\u{10FFFF}".repeat(MAX_TEXT + 1);
         let mut now = state(u64::MAX / 2, &[]);
+        now.mailbox = "\"".repeat(MAX_NAME).into();
         let empty = snapshot(&now).len();
         let mail = Arc::new(Mail { from: text.clone(), subject: text });
         now.recent = std::iter::repeat_n(mail, 7).collect();
         assert!(snapshot(&now).len() <= empty + 7 * MAX_MAIL);
+        let each = missed(&now, Known::Until(now.seq - 7));
+        // With the longest header of a frame.
+        assert!(each.len() == 7 && each.iter().all(|text| text.len() + 14 <= MAX_MAIL));
     }
 }

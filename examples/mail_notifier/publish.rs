@@ -41,8 +41,13 @@ pub fn publish(body: &[u8], bus: &dyn Bus) -> (u16, String) {
         Ok(Receipt { accepted, unknown }) => {
             (202, json!({ "accepted": accepted, "unknown": unknown }).to_string())
         }
-        Err(_) => (503, json!({ "error": "the server is ending" }).to_string()),
+        Err(_) => ending(),
     }
+}
+
+/// The outcome while the server ends: nothing was published.
+pub fn ending() -> (u16, String) {
+    (503, json!({ "error": "the server is ending" }).to_string())
 }
 
 /// Whether a media type is JSON, whatever its parameters.

@@ -26,9 +26,10 @@ impl Round {
         Self { began: now, lasts, place: 0 }
     }
 
-    /// When the next step is due.
-    pub fn next(&self, now: Instant) -> Duration {
-        let step = (self.lasts / STEPS).max(SHORTEST_STEP);
+    /// When the next step is due, with so many `places`: there is no step without a place.
+    pub fn next(&self, now: Instant, places: usize) -> Duration {
+        let steps = u32::try_from(places).unwrap_or(STEPS).clamp(1, STEPS);
+        let step = (self.lasts / steps).max(SHORTEST_STEP);
         let end = self.began + self.lasts;
         step.min(end.saturating_duration_since(now)).max(SHORTEST_STEP)
     }
@@ -36,8 +37,9 @@ impl Round {
     /// The places to visit by now, out of `places`.
     pub fn due(&mut self, now: Instant, places: usize) -> Range<usize> {
         let passed = now.saturating_duration_since(self.began).as_nanos();
-        let lasts = self.lasts.as_nanos().max(1);
-        let reached = (places as u128 * passed / lasts).min(places as u128) as usize;
+        let lasts = self.lasts.as_nanos();
+        let reached =
+            if passed < lasts { (places as u128 * passed / lasts) as usize } else { places };
         let from = self.place;
         self.place = reached.max(from);
         from..self.place
@@ -75,6 +77,8 @@ mod tests {
         assert_eq!(round.due(began + Duration::from_secs(5), 100), 0..50);
         assert_eq!(round.due(began + Duration::from_secs(6), 50), 50..50);
         assert_eq!(round.due(began + Duration::from_secs(99), 200), 50..200);
-        assert!(round.next(began) <= Duration::from_secs(1));
+        assert!(round.next(began, 1000) <= Duration::from_secs(1));
+        assert_eq!(round.next(began, 2), Duration::from_secs(5));
+        assert_eq!(Round::new(began, Duration::ZERO).due(began, 7), 0..7);
     }
 }

@@ -1,6 +1,7 @@
 //! What all shards share: the settings, the rules, the counts, and whether the server is ending.
 
 use std::fmt::Display;
+use std::fs::File;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -32,6 +33,9 @@ pub struct Server {
     pub gate: Gate,
     pub metrics: Metrics,
     pub page: Page,
+    /// One descriptor that is held back, so that those for whom there is none can be told. Who
+    /// accepts holds the lock until it is back in its place, or another shard would take it.
+    pub reserve: Mutex<Option<File>>,
     is_draining: AtomicBool,
     wakers: Mutex<Vec<Arc<Waker>>>,
 }
@@ -50,6 +54,7 @@ impl Server {
         };
         Self {
             gate: Gate::new(allowance, Instant::now()),
+            reserve: Mutex::default(),
             is_draining: AtomicBool::new(false),
             wakers: Mutex::default(),
             page: Page::new(),
@@ -73,9 +78,11 @@ impl Server {
     pub fn drain(&self) -> io::Result<()> {
         self.is_draining.store(true, Ordering::Release);
         self.metrics.draining.set(1);
-        log::info("draining", &[("connections", &self.gate.count())]);
         let wakers = self.wakers.lock().unwrap_or_else(PoisonError::into_inner);
-        wakers.iter().try_for_each(|waker| waker.wake())
+        // Every one, whatever becomes of the others.
+        let woken = wakers.iter().map(|waker| waker.wake()).fold(Ok(()), Result::and);
+        log::info("draining", &[("connections", &self.gate.count())]);
+        woken
     }
 
     /// Whether the server is ending.

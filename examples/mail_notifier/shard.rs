@@ -26,8 +26,13 @@ const WAKER: Token = Token(usize::MAX - 1);
 
 /// How many readiness events are taken at once.
 const EVENTS_PER_TURN: usize = 1024;
-/// How many states are taken from the bus before the connections have their turn.
-const STATES_PER_TURN: usize = 256;
+/// How many notices are written before the connections have their turn. Those of one mailbox go
+/// together.
+const NOTICES_PER_TURN: u64 = 8192;
+/// How many states are taken from the bus before that, if few are watched.
+const STATES_PER_TURN: usize = 1024;
+/// How long a drain does not look at the clock.
+const DRAIN_PATIENCE: Duration = Duration::from_millis(50);
 
 /// One event loop.
 pub struct Shard {
@@ -103,12 +108,18 @@ impl Shard {
             }
             for _ in 0..self.unfinished.len() {
                 if let Some(key) = self.unfinished.pop_front() {
+                    if let Some(connection) = self.connections.get_mut(key) {
+                        connection.is_unfinished = false;
+                    }
                     self.turn(key);
                 }
             }
             self.take_states();
             self.accept();
-            self.look_at_deadlines();
+            // What came before this turn began has been read, unless there was too much of it.
+            if events.iter().count() < EVENTS_PER_TURN {
+                self.look_at_deadlines(began);
+            }
             self.send_pings();
             self.desk.tally.report(&self.desk.server.metrics);
             if self.has_drained() {
@@ -124,12 +135,12 @@ impl Shard {
             return Some(Duration::ZERO);
         }
         let now = Instant::now();
-        let drain = self.drain.as_ref();
+        let (drain, places) = (self.drain.as_ref(), self.connections.capacity());
         [
             self.desk.deadlines.next(now),
             self.listener.rest(now),
-            self.pings.as_ref().map(|round| round.next(now)),
-            drain.map(|drain| drain.goodbyes.next(now)),
+            self.pings.as_ref().map(|round| round.next(now, places)),
+            drain.map(|drain| drain.goodbyes.next(now, places).min(DRAIN_PATIENCE)),
         ]
         .into_iter()
         .flatten()
@@ -141,11 +152,15 @@ impl Shard {
         if !std::mem::take(&mut self.has_states) {
             return;
         }
-        let states: Vec<_> = self.subscriber.states().take(STATES_PER_TURN).collect();
-        self.has_states = states.len() == STATES_PER_TURN;
-        for state in states {
+        self.subscriber.begin();
+        for _ in 0..STATES_PER_TURN {
+            let Some(state) = self.subscriber.next() else { return };
             self.publish(state);
+            if self.desk.tally.frames + self.desk.tally.coalesced >= NOTICES_PER_TURN {
+                break;
+            }
         }
+        self.has_states = true;
     }
 
     /// Takes over the state of a mailbox and tells those who watch it what is new.
@@ -187,9 +202,10 @@ impl Shard {
         }
     }
 
-    /// Gives a connection its turn, if it is still there.
+    /// Gives a connection its turn, if it is still there and not waiting for one already.
     fn turn(&mut self, key: usize) {
-        if let Some(connection) = self.connections.get_mut(key) {
+        let connection = self.connections.get_mut(key);
+        if let Some(connection) = connection.filter(|connection| !connection.is_unfinished) {
             let next = connection.turn(key, &mut self.desk);
             self.settle(key, next);
         }
@@ -205,14 +221,16 @@ impl Shard {
         });
         match next {
             Ok(Next::Sleep) => {}
-            Ok(Next::Turn) => self.unfinished.push_back(key),
+            Ok(Next::Turn) => {
+                connection.is_unfinished = true;
+                self.unfinished.push_back(key);
+            }
             Ok(Next::Removal) | Err(_) => self.remove(key),
         }
     }
 
-    /// Ends what took too long.
-    fn look_at_deadlines(&mut self) {
-        let now = Instant::now();
+    /// Ends what took too long by `now`.
+    fn look_at_deadlines(&mut self, now: Instant) {
         while let Some(reminder) = self.desk.deadlines.expired(now) {
             if let Some(connection) = self.connections.get_mut(reminder.key) {
                 let next = connection.look_at_deadline(&reminder, &mut self.desk);
@@ -276,5 +294,52 @@ impl Shard {
         if connection.is_open() {
             server.metrics.watching.dec();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::net::{TcpListener, TcpStream};
+
+    use super::*;
+    use crate::bus::Change;
+    use crate::settings::Settings;
+
+    /// A shard with one client that watches "alice", by the key of its connection.
+    fn shard() -> (Shard, TcpStream, usize) {
+        let server = Server::for_tests(Settings::default());
+        server.bus.publish(vec![Change::Unseen { mailbox: "alice".into(), unseen: 0 }]).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut shard = Shard::new(listener, server).unwrap();
+        let mut client = TcpStream::connect(address).unwrap();
+        client.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        client
+            .write_all(
+                b"GET /ws?mailbox=alice HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n\
+                  Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+                  Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+            )
+            .unwrap();
+        shard.can_accept = true;
+        shard.accept();
+        let key = shard.connections.iter().next().unwrap().0;
+        shard.turn(key);
+        assert!(shard.connections[key].is_open());
+        (shard, client, key)
+    }
+
+    #[test]
+    fn who_floods_waits_for_one_turn_and_not_for_many() {
+        let (mut shard, mut client, key) = shard();
+        client.set_nonblocking(true).unwrap();
+        let sent = client.write(&b"\x8a\x80\0\0\0\0".repeat(1 << 17)).unwrap();
+        assert!(sent > shard.desk.server.settings.reads_per_turn * shard.desk.scratch.len());
+        for _ in 0..5 {
+            shard.turn(key);
+        }
+        assert_eq!(shard.unfinished.len(), 1);
     }
 }

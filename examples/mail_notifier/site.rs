@@ -96,17 +96,22 @@ fn upgrade(
     let upgrade = Upgrade::read(request).map_err(|refusal| Refused::Denied(refusal.into()))?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let admitted = server.rules.admit(&upgrade, now.as_secs()).map_err(Refused::Denied)?;
-    let retry_after = server.settings.retry_after.as_secs().try_into().unwrap_or(u32::MAX);
     if server.is_draining() {
-        return Err(Refused::Draining { retry_after });
+        return Err(Refused::Draining { retry_after: later(server) });
     }
     let mailbox = mailboxes.find(&admitted.mailbox).ok_or(Refused::NoMailbox)?;
     let is_same = admitted.epoch.is_none_or(|epoch| epoch == server.bus.epoch());
     let known = |since| if is_same { Known::Until(since) } else { Known::OtherEpoch };
     let accept = upgrade.accept().protocol(admitted.protocol);
     // The outbox of a new connection has room.
-    accept.write(out).map_err(|_| Refused::Draining { retry_after })?;
+    accept.write(out).map_err(|_| Refused::Draining { retry_after: later(server) })?;
     Ok(Served::Watches { mailbox, known: admitted.since.map(known) })
+}
+
+/// In how many seconds to come back. Those who are sent away together are not to come back together.
+fn later(server: &Server) -> u32 {
+    let shortest = server.settings.retry_after.as_secs().clamp(1, u64::from(u32::MAX / 2)) as u32;
+    rand::random_range(shortest..=2 * shortest)
 }
 
 /// Answers a request for anything but a WebSocket.

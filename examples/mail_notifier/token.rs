@@ -5,6 +5,9 @@
 //! ```
 //! `EXPIRES` counts seconds since 1970. All characters are allowed in a cookie, in a subprotocol and
 //! in a query. Nothing is kept about a token: it is good until it expires or the key is changed.
+//!
+//! It is asked for when a connection opens, and not again: what is open stays open. Whoever has to be
+//! shut out at once changes the key and restarts the server.
 
 use std::fs;
 use std::path::Path;

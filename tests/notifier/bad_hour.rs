@@ -2,11 +2,13 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::process::Command;
 use std::time::Duration;
 
 use serde_json::Value;
-use socket2::{Domain, Socket, Type};
+use socket2::{Domain, SockRef, Socket, Type};
 use tungstenite::protocol::CloseFrame;
 use tungstenite::{Message, WebSocket};
 
@@ -103,6 +105,10 @@ fn without_descriptors_newcomers_are_turned_away() {
     // The answer may be lost to a reset when it is quicker than the request.
     assert!(turned_away.is_none_or(|status| status == "503"));
     assert!(streams.len() > 8, "{}", streams.len());
+    // Whichever shard they come to, nobody is left without an answer.
+    for _ in 0..50 {
+        assert_ne!(connect().1.as_deref(), Some("101"));
+    }
     drop(streams);
     wait_until("somebody is let in again", || connect().1.as_deref() == Some("101"));
 }
@@ -350,6 +356,26 @@ fn a_drain_ends_in_time_whoever_stays() {
     assert!(!end.is_err_and(|error| error.kind() == ErrorKind::WouldBlock), "it does not end");
     assert!(server.process.wait().unwrap().success());
     assert!(rest(&stream).contains("the server restarts"));
+}
+
+#[test]
+fn a_log_that_nobody_reads_stops_nothing() {
+    let root = tempfile::tempdir().unwrap();
+    make_mailbox(root.path(), "alice");
+    let (log, _unread) = UnixStream::pair().unwrap();
+    SockRef::from(&log).set_send_buffer_size(1).unwrap();
+    let mut command = Command::new(program());
+    command.args(["127.0.0.1:0", "--demo", "--mail"]).arg(root.path());
+    let mut server = Server::start(command.stderr(OwnedFd::from(log)));
+    // Each reason has a few lines; together they are more than fits.
+    for query in ["", "mailbox=nobody", "mailbox=..", "since=x", "mailbox=alice&mailbox=alice"] {
+        for _ in 0..10 {
+            assert_ne!(server.status(&format!("/ws?{query}"), ""), "101");
+        }
+    }
+    assert_eq!(server.status("/ws?mailbox=alice", ""), "101");
+    server.signal("TERM");
+    assert!(server.process.wait().unwrap().success());
 }
 
 #[test]

@@ -87,7 +87,8 @@ impl Fixture {
     }
 
     fn collect(&mut self) {
-        let states: Vec<_> = self.subscriber.states().collect();
+        self.subscriber.begin();
+        let states: Vec<_> = std::iter::from_fn(|| self.subscriber.next()).collect();
         for state in states {
             let line = self.describe(&state);
             self.ready.push(line);
