@@ -7,6 +7,9 @@
 //! one echo of 32 bytes, and divides what was added between the two by the connections added. The
 //! memory of the kernel is not in it. Linux only, because it reads `/proc`.
 
+#[path = "../tests/support/example.rs"]
+mod example;
+
 use std::error::Error;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
@@ -81,17 +84,10 @@ struct Server {
 
 impl Server {
     fn start() -> Result<Self, Box<dyn Error>> {
-        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
-        cargo.args(["build", "--release", "--example", "echo_mio", "--message-format=json"]);
-        let built = cargo.stderr(Stdio::inherit()).output()?;
-        let program = built
-            .stdout
-            .lines()
-            .filter_map(|line| serde_json::from_str::<serde_json::Value>(&line.ok()?).ok())
-            .find_map(|message| Some(message["executable"].as_str()?.to_owned()))
-            .ok_or("cargo built no echo_mio")?;
-        let mut process =
-            Command::new(program).arg("127.0.0.1:0").stdout(Stdio::piped()).spawn()?;
+        let mut process = Command::new(example::program("echo_mio"))
+            .arg("127.0.0.1:0")
+            .stdout(Stdio::piped())
+            .spawn()?;
         let stdout = process.stdout.take().ok_or("no output")?;
         let mut line = String::new();
         BufReader::new(stdout).read_line(&mut line)?;

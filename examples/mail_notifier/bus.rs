@@ -19,7 +19,7 @@ use mio::Waker;
 use crate::mail::Mail;
 
 /// How many states may wait for one subscriber.
-const MAX_WAITING: usize = 1024;
+const MAX_WAITING: usize = 64;
 
 /// What happened to a mailbox.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -11,9 +11,6 @@ use std::time::{Duration, Instant};
 
 /// How many ticks are in a second. 32 bits of them last for eight years.
 const TICKS_PER_SECOND: u64 = 16;
-/// What the queue keeps when it is empty: a wave of connections leaves a long one behind.
-const KEPT: usize = 64;
-
 /// A moment, in ticks since the loop began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Tick(NonZeroU32);
@@ -55,9 +52,9 @@ pub struct Reminder {
 }
 
 impl Deadlines {
-    /// The deadlines of a loop that begins now.
-    pub fn new() -> Self {
-        Self { began: Instant::now(), reminders: BinaryHeap::new() }
+    /// The deadlines of a loop that begins now, with address space for so many connections.
+    pub fn new(count: usize) -> Self {
+        Self { began: Instant::now(), reminders: BinaryHeap::with_capacity(count) }
     }
 
     /// Sets the deadline of connection `key`, in place of the one it had.
@@ -86,9 +83,6 @@ impl Deadlines {
             return None;
         }
         let Reverse((at, key)) = self.reminders.pop()?;
-        if self.reminders.is_empty() {
-            self.reminders.shrink_to(KEPT);
-        }
         Some(Reminder { key: key as usize, at, seen })
     }
 
@@ -143,7 +137,7 @@ mod tests {
 
     #[test]
     fn they_end_in_order_and_each_once() {
-        let mut deadlines = Deadlines::new();
+        let mut deadlines = Deadlines::new(0);
         let now = Instant::now();
         assert_eq!(deadlines.next(now), None);
         let mut each: [Deadline; 3] = Default::default();
@@ -160,7 +154,7 @@ mod tests {
 
     #[test]
     fn a_deadline_may_move_and_be_forgotten() {
-        let mut deadlines = Deadlines::new();
+        let mut deadlines = Deadlines::new(0);
         let mut each: [Deadline; 2] = Default::default();
         deadlines.set(&mut each[0], 0, SECOND);
         deadlines.set(&mut each[0], 0, 5 * SECOND);
@@ -174,7 +168,7 @@ mod tests {
 
     #[test]
     fn who_stalls_often_is_queued_once() {
-        let mut deadlines = Deadlines::new();
+        let mut deadlines = Deadlines::new(0);
         let mut deadline = Deadline::default();
         for _ in 0..1000 {
             deadlines.set(&mut deadline, 0, SECOND);
@@ -185,7 +179,7 @@ mod tests {
 
     #[test]
     fn a_reminder_for_who_had_the_key_before_means_nothing() {
-        let mut deadlines = Deadlines::new();
+        let mut deadlines = Deadlines::new(0);
         deadlines.set(&mut Deadline::default(), 0, SECOND);
         let mut each: [Deadline; 1] = Default::default();
         let now = Instant::now();

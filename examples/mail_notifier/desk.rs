@@ -36,8 +36,8 @@ impl Desk {
     /// A desk nobody has used.
     pub fn new(server: Arc<Server>) -> Self {
         Self {
-            mailboxes: Mailboxes::default(),
-            deadlines: Deadlines::new(),
+            mailboxes: Mailboxes::for_connections(server.table_len()),
+            deadlines: Deadlines::new(server.table_len()),
             scratch: vec![0; SCRATCH_LEN],
             out: Outbox::keeping(&server.limits, KEPT_LEN),
             tally: Tally::default(),

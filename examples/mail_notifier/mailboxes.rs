@@ -44,6 +44,12 @@ impl Link {
 }
 
 impl Mailboxes {
+    /// No mailboxes yet, and address space for so many connections. It becomes memory where it is
+    /// used; a table that grows by copying itself leaves holes behind.
+    pub fn for_connections(count: usize) -> Self {
+        Self { links: Vec::with_capacity(count), ..Self::default() }
+    }
+
     /// The mailbox called `name`, while it exists.
     pub fn find(&self, name: &str) -> Option<MailboxId> {
         self.ids.get(name).copied().filter(|id| self.record(*id).state.exists)

@@ -24,6 +24,9 @@ const MAX_MESSAGE: u32 = 4 * 1024;
 /// Room in an outbox for what is written besides the mails of one mailbox: the page.
 const OUTBOX: u32 = 128 * 1024;
 
+/// For how many connections a shard sets address space aside, at most. It can have more.
+const MAX_TABLE: usize = 1 << 20;
+
 /// The one server of a process.
 pub struct Server {
     pub settings: Settings,
@@ -83,6 +86,11 @@ impl Server {
         let woken = wakers.iter().map(|waker| waker.wake()).fold(Ok(()), Result::and);
         log::info("draining", &[("connections", &self.gate.count())]);
         woken
+    }
+
+    /// For how many connections each shard sets address space aside.
+    pub fn table_len(&self) -> usize {
+        self.settings.max_connections.min(MAX_TABLE)
     }
 
     /// Whether the server is ending.

@@ -44,6 +44,8 @@ pub struct Shard {
     /// Whether the bus may have more states than were taken.
     has_states: bool,
     connections: Slab<Connection>,
+    /// How many places in the table of connections have been used so far.
+    places: usize,
     /// The connections that may have more to read.
     unfinished: VecDeque<usize>,
     /// The round of pings, while there are connections and pings are wanted.
@@ -79,7 +81,8 @@ impl Shard {
             can_accept: false,
             subscriber,
             has_states: false,
-            connections: Slab::new(),
+            connections: Slab::with_capacity(desk.server.table_len()),
+            places: 0,
             unfinished: VecDeque::new(),
             pings: None,
             drain: None,
@@ -135,7 +138,7 @@ impl Shard {
             return Some(Duration::ZERO);
         }
         let now = Instant::now();
-        let (drain, places) = (self.drain.as_ref(), self.connections.capacity());
+        let (drain, places) = (self.drain.as_ref(), self.places);
         [
             self.desk.deadlines.next(now),
             self.listener.rest(now),
@@ -190,6 +193,7 @@ impl Shard {
             match self.listener.accept(&self.desk.server) {
                 Accepted::Connection(socket, peer) => {
                     let key = self.connections.vacant_key();
+                    self.places = self.places.max(key + 1);
                     self.connections.insert(Connection::new(socket, peer, key, &mut self.desk));
                     self.desk.server.metrics.connections.inc();
                     let registered =
@@ -248,7 +252,7 @@ impl Shard {
         }
         let now = Instant::now();
         let round = self.pings.get_or_insert_with(|| Round::new(now, every));
-        for key in round.due(now, self.connections.capacity()) {
+        for key in round.due(now, self.places) {
             if let Some(connection) = self.connections.get_mut(key) {
                 let next = connection.pulse(key, &mut self.desk);
                 self.settle(key, next);
@@ -274,7 +278,7 @@ impl Shard {
             until: now + lasts,
         });
         let is_late = now >= drain.until;
-        for key in drain.goodbyes.due(now, self.connections.capacity()) {
+        for key in drain.goodbyes.due(now, self.places) {
             if let Some(connection) = self.connections.get_mut(key) {
                 let code = CloseCode::SERVICE_RESTART;
                 let closed = connection.close(code, "the server restarts", key, &mut self.desk);
