@@ -22,6 +22,8 @@ static COUNTING: Counting = Counting;
 
 /// What may be on the heap beside the bytes themselves: a box or two.
 const BOXES: isize = 256;
+/// What a connection keeps beside a frame that waits: the frame's handle and how much is written.
+const HANDLE: isize = 24;
 
 #[test]
 fn s4_2_a_handshake_that_is_cut_gives_its_memory_back() {
@@ -86,9 +88,33 @@ fn a_broadcast_to_sockets_that_take_half_costs_handles_not_copies() {
         own.flush(&mut per_thread, &mut Scripted::new([Answer::Takes(50_000)])).unwrap();
     });
     assert_eq!((own.len(), per_thread.len()), (shared.as_bytes().len() - 50_000, 0));
-    assert!(cost.kept <= 512, "{cost:?}");
+    assert!(cost.kept <= HANDLE, "{cost:?}");
     let ((), drained) = usage(|| own.advance(usize::MAX));
     assert_eq!(cost.kept + drained.kept, 0);
+}
+
+#[test]
+fn a_peer_that_stalls_costs_its_tail_and_a_handle() {
+    for (len, rest) in [(100, 50), (700, 600), (1000, 1)] {
+        let (mut ws, mut own) = server();
+        let mut per_thread = warm_outbox();
+        let text = "x".repeat(len);
+        let ((), cost) = usage(|| {
+            ws.text(&text, own.or(&mut per_thread)).unwrap();
+            let taken = per_thread.len() - rest;
+            own.flush(&mut per_thread, &mut Scripted::new([Answer::Takes(taken)])).unwrap();
+        });
+        assert_eq!((own.len(), per_thread.len()), (rest, 0));
+        // The two counts of what could be shared stand before the bytes.
+        assert!(cost.kept <= HANDLE + 16 + rest as isize + 8, "{rest}: {cost:?}");
+
+        // What is said meanwhile goes behind it, whatever it is.
+        ws.ping(b"still there?", own.or(&mut per_thread)).unwrap();
+        ws.send(&shared(&"y".repeat(500)), own.or(&mut per_thread)).unwrap();
+        let bytes = own.slices().collect::<Vec<_>>().concat();
+        let expected = [&b"x".repeat(rest)[..], b"\x89\x0cstill there?\x81\x7e\x01\xf4"].concat();
+        assert!(bytes.starts_with(&expected) && bytes.len() == expected.len() + 500, "{bytes:?}");
+    }
 }
 
 /// Runs `traffic` over a connection that then idles, and checks that nothing of it is left.

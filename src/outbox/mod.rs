@@ -145,7 +145,7 @@ impl Outbox {
         let len = parts.iter().fold(0, |len: usize, part| len.saturating_add(part.len()));
         let limit = self.limit as usize;
         if len > 0 {
-            self.queue_with_room(len)?.push_all(parts, len, limit);
+            self.queue_with_room(len)?.mixed().push_all(parts, len, limit);
         }
         Ok(())
     }
@@ -211,7 +211,14 @@ impl Outbox {
         if !self.is_empty() {
             self.queue_with_room(theirs.len_without_pong()).map_err(|_| SendError::Full)?;
         }
-        self.queue.get_or_insert_default().append(theirs, self.limit as usize);
+        // A connection that stalls costs no more than it must. A queue that keeps its buffers has them.
+        match theirs.to_one().filter(|_| self.is_empty() && self.keep == 0) {
+            Some(one) => self.queue = Some(Box::new(one)),
+            None => {
+                let queue = self.queue.get_or_insert_default().mixed();
+                queue.append(theirs.mixed(), self.limit as usize);
+            }
+        }
         other.release();
         Ok(())
     }
@@ -281,7 +288,7 @@ impl Outbox {
     ) -> Result<(), SendError> {
         let limit = self.limit as usize;
         let queue = self.queue_with_room(header.encoded_len() + payload.len())?;
-        queue.push_frame(header, payload, limit);
+        queue.mixed().push_frame(header, payload, limit);
         Ok(())
     }
 
@@ -289,18 +296,18 @@ impl Outbox {
     #[inline]
     pub(crate) fn push_prepared(&mut self, frame: &Prepared) -> Result<(), SendError> {
         let limit = self.limit as usize;
-        self.queue_with_room(frame.as_bytes().len())?.push_prepared(frame, limit);
+        self.queue_with_room(frame.as_bytes().len())?.mixed().push_prepared(frame, limit);
         Ok(())
     }
 
     /// Queues a Close frame, which has a place whatever else waits.
     pub(crate) fn push_close(&mut self, header: FrameHeader, payload: &[u8]) {
-        self.queue.get_or_insert_default().push_frame(header, payload, self.limit as usize);
+        self.queue.get_or_insert_default().mixed().push_frame(header, payload, self.limit as usize);
     }
 
     /// Queues a pong; after a few that wait, in the place of the last one.
     pub(crate) fn push_pong(&mut self, header: FrameHeader, payload: &[u8]) {
-        self.queue.get_or_insert_default().push_pong(header, payload, self.limit as usize);
+        self.queue.get_or_insert_default().mixed().push_pong(header, payload, self.limit as usize);
     }
 
     /// The queue, if it may take `len` more bytes.

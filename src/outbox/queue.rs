@@ -5,6 +5,7 @@
 //! buffer of its own, so that a newer one can take its place: a peer that pings and never reads makes
 //! nothing grow (§5.5.3).
 
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::fmt;
@@ -23,8 +24,107 @@ const MIN_SHARED: usize = 128;
 /// pings in one read are usual, also in the Autobahn suite; a flood is not.
 const PONGS_IN_FULL: u8 = 16;
 
+/// What waits. A peer that stalls has nearly always a part of one frame to take, and there may be very
+/// many such peers: that is a handle and nothing else.
+pub(super) enum Queue {
+    One(Prepared),
+    Mixed(Box<Mixed>),
+}
+
+const _: () = assert!(size_of::<Queue>() <= 24);
+
+impl Default for Queue {
+    fn default() -> Self {
+        Self::Mixed(Box::default())
+    }
+}
+
+impl Queue {
+    #[inline]
+    pub(super) fn is_empty(&self) -> bool {
+        match self {
+            Self::One(frame) => frame.as_bytes().is_empty(),
+            Self::Mixed(mixed) => mixed.is_empty(),
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::One(frame) => frame.as_bytes().len(),
+            Self::Mixed(mixed) => mixed.len_without_pong() + mixed.pong.len(),
+        }
+    }
+
+    /// What counts against the limit.
+    #[inline]
+    pub(super) fn len_without_pong(&self) -> usize {
+        match self {
+            Self::One(frame) => frame.as_bytes().len(),
+            Self::Mixed(mixed) => mixed.len_without_pong(),
+        }
+    }
+
+    /// The form in which anything can be added.
+    #[inline]
+    pub(super) fn mixed(&mut self) -> &mut Mixed {
+        loop {
+            match self {
+                Self::Mixed(mixed) => return mixed,
+                Self::One(frame) => {
+                    let mut mixed = Mixed::default();
+                    mixed.push_shared(frame.clone());
+                    *self = Self::Mixed(Box::new(mixed));
+                }
+            }
+        }
+    }
+
+    /// All that waits in the smallest form, if it is a part of one frame or little.
+    pub(super) fn to_one(&self) -> Option<Self> {
+        let frame = match self {
+            Self::One(frame) => frame.clone(),
+            Self::Mixed(mixed) => mixed.to_one()?,
+        };
+        Some(Self::One(frame))
+    }
+
+    /// All that waits as one slice, if it is one.
+    #[cfg(feature = "std")]
+    #[inline]
+    pub(super) fn as_one_slice(&self) -> Option<&[u8]> {
+        match self {
+            Self::One(frame) => Some(frame.as_bytes()),
+            Self::Mixed(mixed) => mixed.as_one_slice(),
+        }
+    }
+
+    pub(super) fn advance(&mut self, by: usize) {
+        match self {
+            Self::One(frame) => frame.advance(by),
+            Self::Mixed(mixed) => mixed.advance(by),
+        }
+    }
+
+    /// Gives back the memory of a queue that a slow peer has drained for the most part.
+    pub(super) fn give_back(&mut self) {
+        if let Self::Mixed(mixed) = self {
+            mixed.give_back();
+        }
+    }
+
+    /// Empties the queue, keeping up to `keep` bytes of each buffer.
+    #[inline]
+    pub(super) fn clear(&mut self, keep: usize) {
+        match self {
+            Self::One(_) => *self = Self::default(),
+            Self::Mixed(mixed) => mixed.clear(keep),
+        }
+    }
+}
+
+/// Anything that can wait.
 #[derive(Default)]
-pub(super) struct Queue {
+pub(super) struct Mixed {
     /// The connection's own bytes, of which the first `written` are gone.
     own: Vec<u8>,
     written: usize,
@@ -49,20 +149,14 @@ enum Inserted {
     Pong,
 }
 
-impl Queue {
+impl Mixed {
     #[inline]
-    pub(super) fn is_empty(&self) -> bool {
+    fn is_empty(&self) -> bool {
         self.written == self.own.len() && self.inserts.is_empty()
     }
 
     #[inline]
-    pub(super) fn len(&self) -> usize {
-        self.len_without_pong() + self.pong.len()
-    }
-
-    /// What counts against the limit.
-    #[inline]
-    pub(super) fn len_without_pong(&self) -> usize {
+    fn len_without_pong(&self) -> usize {
         self.own.len() - self.written + self.shared_len
     }
 
@@ -87,10 +181,14 @@ impl Queue {
             self.reserve(bytes.len(), limit);
             self.own.extend_from_slice(bytes);
         } else {
-            self.shared_len += bytes.len();
-            let what = Inserted::Shared(frame.clone());
-            self.inserts.push_back(Insert { at: self.own.len(), what });
+            self.push_shared(frame.clone());
         }
+    }
+
+    fn push_shared(&mut self, frame: Prepared) {
+        self.shared_len += frame.as_bytes().len();
+        let what = Inserted::Shared(frame);
+        self.inserts.push_back(Insert { at: self.own.len(), what });
     }
 
     pub(super) fn push_pong(&mut self, header: FrameHeader, payload: &[u8], limit: usize) {
@@ -108,10 +206,26 @@ impl Queue {
         push_frame(&mut self.pong, header, payload);
     }
 
-    /// All that waits as one slice, if it is one.
+    /// All that waits as one frame. Own bytes only if they are few, because a frame gives nothing
+    /// back before its end, and no pongs, which are counted here.
+    fn to_one(&self) -> Option<Prepared> {
+        let own = self.own.get(self.written..).unwrap_or_default();
+        match (self.inserts.front(), own) {
+            (None, own) if self.pongs == 0 && own.len() <= MIN_GIVEN_BACK => {
+                Some(Prepared::copy_of(own))
+            }
+            (Some(Insert { what: Inserted::Shared(frame), .. }), [])
+                if self.pongs == 0 && self.inserts.len() == 1 =>
+            {
+                Some(frame.clone())
+            }
+            _ => None,
+        }
+    }
+
     #[cfg(feature = "std")]
     #[inline]
-    pub(super) fn as_one_slice(&self) -> Option<&[u8]> {
+    fn as_one_slice(&self) -> Option<&[u8]> {
         let own = self.own.get(self.written..).unwrap_or_default();
         match (self.inserts.front(), own) {
             (None, own) => Some(own),
@@ -120,7 +234,7 @@ impl Queue {
         }
     }
 
-    pub(super) fn advance(&mut self, mut by: usize) {
+    fn advance(&mut self, mut by: usize) {
         while by > 0 {
             let next = self.inserts.front().map(|insert| insert.at);
             if next == Some(self.written) {
@@ -137,8 +251,7 @@ impl Queue {
         }
     }
 
-    /// Gives back the memory of a queue that a slow peer has drained for the most part.
-    pub(super) fn give_back(&mut self) {
+    fn give_back(&mut self) {
         let waiting = self.own.len() - self.written;
         if self.own.capacity() / 4 > waiting + MIN_GIVEN_BACK {
             self.compact();
@@ -201,9 +314,8 @@ impl Queue {
         self.shared_len += other.shared_len;
     }
 
-    /// Empties the queue, keeping up to `keep` bytes of each buffer.
     #[inline]
-    pub(super) fn clear(&mut self, keep: usize) {
+    fn clear(&mut self, keep: usize) {
         self.own.clear();
         self.written = 0;
         self.inserts.clear();
@@ -266,7 +378,11 @@ pub struct Slices<'q> {
 
 impl<'q> Slices<'q> {
     pub(super) fn new(queue: Option<&'q Queue>) -> Self {
-        Self { queue, own_at: queue.map_or(0, |queue| queue.written), insert: 0 }
+        let own_at = match queue {
+            Some(Queue::Mixed(mixed)) => mixed.written,
+            Some(Queue::One(_)) | None => 0,
+        };
+        Self { queue, own_at, insert: 0 }
     }
 }
 
@@ -282,7 +398,13 @@ impl<'q> Iterator for Slices<'q> {
     type Item = &'q [u8];
 
     fn next(&mut self) -> Option<&'q [u8]> {
-        let queue = self.queue?;
+        let queue = match self.queue? {
+            Queue::Mixed(mixed) => mixed,
+            Queue::One(frame) => {
+                self.insert += 1;
+                return (self.insert == 1).then_some(frame.as_bytes());
+            }
+        };
         let until = match queue.inserts.get(self.insert) {
             Some(insert) if insert.at == self.own_at => {
                 self.insert += 1;
