@@ -174,8 +174,10 @@ impl Shard {
         let Some(text) = notice::change(&before, self.desk.mailboxes.state(id)) else { return };
         let notice = Prepared::text(&text);
         while let Some(key) = watcher {
-            // The next one is asked for first: this one may be removed on the way.
-            watcher = self.desk.mailboxes.next_watcher(key);
+            // The next one is asked for first: this one may be removed on the way. And to ask for its
+            // connection brings that into the cache while the system writes to this one.
+            let next = self.desk.mailboxes.next_watcher(key);
+            watcher = next.filter(|next| self.connections.contains(*next));
             if let Some(connection) = self.connections.get_mut(key) {
                 let sent = connection.notify(&notice, key, &mut self.desk);
                 self.settle(key, sent.map(|()| Next::Sleep));
