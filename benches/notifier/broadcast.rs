@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use dormouse::wire::{FrameHeader, MAX_HEADER_LEN, Opcode, Rsv};
 use dormouse::{Event, Input, Limits, Outbox};
+use mio::{Interest, Poll, Token};
 
 use crate::client;
 use crate::crowd::{Crowd, everybody};
@@ -220,15 +221,22 @@ pub fn play(role: &str, words: &[String]) -> Result<(), Box<dyn Error + Send + S
 }
 
 /// The least that a broadcast can be: for each line, a `write` to every socket.
+///
+/// The sockets are like those of the server: watched by a poller, in a process with a second thread.
+/// The system keeps books about both, and what the server adds is what it does itself.
 fn play_bare(count: usize, message: &str) -> Result<(), Box<dyn Error + Send + Sync>> {
     let frame = frame(message);
     let listener = TcpListener::bind("127.0.0.1:0")?;
     println!("{}", listener.local_addr()?);
-    let mut sockets: Vec<TcpStream> = Vec::new();
+    let poll = Poll::new()?;
+    thread::spawn(thread::park);
+    let mut sockets = Vec::new();
     while sockets.len() < count {
         let (socket, _) = listener.accept()?;
         socket.set_nodelay(true)?;
         socket.set_nonblocking(true)?;
+        let mut socket = mio::net::TcpStream::from_std(socket);
+        poll.registry().register(&mut socket, Token(sockets.len()), Interest::READABLE)?;
         sockets.push(socket);
     }
     println!("ready");
