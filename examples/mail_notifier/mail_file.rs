@@ -4,6 +4,7 @@
 //! its name, `:2,` and a letter for each flag: `S` for seen, `T` for trashed. Where file names must
 //! not have a colon it is `;2,` or `!2,`. What is before the info, the base name, never changes.
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs;
@@ -149,6 +150,32 @@ fn is_file(entry: &fs::DirEntry) -> bool {
         .is_ok_and(|kind| kind.is_file() || (kind.is_symlink() && entry.path().is_file()))
 }
 
+/// The order in which mails were delivered, as far as their names tell. They begin with the seconds
+/// and go on with parts of one, which are written with as many digits as they happen to have.
+pub fn by_age(a: &OsStr, b: &OsStr) -> Ordering {
+    let (mut a, mut b) = (a.as_bytes(), b.as_bytes());
+    loop {
+        let (number, other) = (leading_number(&mut a), leading_number(&mut b));
+        let by_number = number.len().cmp(&other.len()).then_with(|| number.cmp(other));
+        if by_number != Ordering::Equal {
+            return by_number;
+        }
+        match (a.split_first(), b.split_first()) {
+            (Some((x, rest)), Some((y, others))) if x == y => (a, b) = (rest, others),
+            (x, y) => return x.map(|(x, _)| x).cmp(&y.map(|(y, _)| y)),
+        }
+    }
+}
+
+/// Takes the digits off the begin of a name, without the zeros in front of them.
+fn leading_number<'n>(name: &mut &'n [u8]) -> &'n [u8] {
+    let len = name.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let (digits, rest) = name.split_at(len);
+    *name = rest;
+    let zeros = digits.iter().take_while(|digit| **digit == b'0').count();
+    &digits[zeros..]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -222,5 +249,25 @@ mod tests {
         fs::create_dir(root.path().join("new")).unwrap();
         std::os::unix::fs::symlink("cur", root.path().join("cur")).unwrap();
         assert!(list(root.path()).is_err());
+    }
+
+    #[test]
+    fn names_tell_the_age() {
+        let names = [
+            "a",
+            "b1",
+            "b1a",
+            "1.M5P7.host",
+            "9.M1P7.host",
+            "10.M9P7.host",
+            "10.M10P7.host",
+            "10.M010P8.host",
+            "10.M417241P1.host",
+            "10.host",
+        ];
+        let mut mixed = names.map(OsStr::new);
+        mixed.sort_by(|a, b| b.cmp(a));
+        mixed.sort_by(|a, b| by_age(a, b));
+        assert_eq!(mixed, names.map(OsStr::new));
     }
 }

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use crate::bus::Change;
 use crate::log;
 use crate::mail::Mail;
-use crate::mail_file::{Folder, MailFile, Place, is_missing};
+use crate::mail_file::{Folder, MailFile, Place, by_age, is_missing};
 
 /// How long a mail may be between two names. The events of a rename come together, but it may take
 /// a busy system that long to hand both of them over.
@@ -135,8 +135,7 @@ impl Mailbox {
             .into_iter()
             .filter(|(base, place)| self.unseen.get(base) != Some(place))
             .collect();
-        // Maildir names begin with the time of delivery.
-        unknown.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        unknown.sort_unstable_by(|(a, _), (b, _)| by_age(a, b));
         for (base, place) in unknown {
             let file = place.file(&base);
             self.found(&path.join(file.path()), &file, Some(place.clone()));
@@ -260,8 +259,7 @@ impl Away {
 /// The newest of the mails in the mailbox at `path`, the oldest of them first.
 fn newest(path: &Path, found: &HashMap<Box<OsStr>, Place>, count: usize) -> Vec<Mail> {
     let mut found: Vec<_> = found.iter().collect();
-    // Maildir names begin with the time of delivery.
-    found.sort_unstable_by_key(|(base, _)| *base);
+    found.sort_unstable_by(|(a, _), (b, _)| by_age(a, b));
     let found = found.split_off(found.len().saturating_sub(count));
     let read =
         found.into_iter().map(|(base, place)| Mail::read(&path.join(place.file(base).path())));
