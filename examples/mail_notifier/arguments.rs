@@ -28,10 +28,11 @@ Usage:
       Serve the page and its notices at ADDR (default 127.0.0.1:9001; port 0 picks a free one).
 
   mail_notifier token USER --token-key FILE [--expires TIME]
-      Print a token that lets its holder watch the mailbox USER for so long (default 1h).
+      Print a token with which the mailbox USER can be opened for so long (default 1h). What is
+      open then stays open. The page takes it too: http://ADDR/?token=TOKEN
 
   mail_notifier deliver ROOT USER [--from FROM] [--subject SUBJECT] [TEXT]
-      Deliver a mail to ROOT/USER/new, the way a mail server does.
+      Deliver a mail to ROOT/USER/new, the way a mail server does; makes the mailbox if it is new.
 
   mail_notifier --help
       Print this.
@@ -93,7 +94,12 @@ fn serve(mut words: Parser) -> Result<Command, Failure> {
         let flag = match word {
             Long(name) => flags::find(name).ok_or_else(|| usage(word.unexpected()))?,
             Value(word) => {
-                set(&mut address, flags::address(&word.to_string_lossy())?, "the address")?;
+                let word = word.to_string_lossy();
+                let parsed = flags::address(&word).map_err(|_| {
+                    let known = "neither token nor deliver, nor an address with a port";
+                    Failure::usage(format!("{known}, like 127.0.0.1:9001: {word}"))
+                })?;
+                set(&mut address, parsed, "the address")?;
                 continue;
             }
             _ => return Err(usage(word.unexpected())),
@@ -316,7 +322,7 @@ mod tests {
     #[test]
     fn what_makes_no_sense_is_named() {
         for (line, named) in [
-            ("9001", "not an address with a port"),
+            ("9001", "nor an address with a port"),
             ("127.0.0.1:9001 127.0.0.1:9002", "the address is given twice"),
             ("127.0.0.1:9001", "--token-key FILE is needed, or --demo"),
             ("--mail root", "--token-key FILE is needed, or --demo"),

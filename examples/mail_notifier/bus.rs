@@ -344,10 +344,10 @@ mod tests {
         let (bus, subscriber, mut poll) = bus();
         let mut events = Events::with_capacity(8);
         for round in 1..4 {
-            bus.publish(vec![unseen("alice", round); 100]).unwrap();
+            bus.publish(vec![unseen("alice", round); MAX_WAITING]).unwrap();
             poll.poll(&mut events, Some(Duration::from_secs(10))).unwrap();
             assert_eq!(events.iter().count(), 1, "woken in round {round}");
-            assert_eq!(states(&subscriber).count(), 100);
+            assert_eq!(states(&subscriber).count(), MAX_WAITING);
         }
     }
 

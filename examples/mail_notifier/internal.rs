@@ -91,6 +91,17 @@ fn accept(listener: &TcpListener, service: &Arc<Service>) {
     }
 }
 
+/// What kind of refusal a status is, so that one does not hide the others in the log.
+fn kind(status: u16) -> &'static str {
+    match status {
+        401 => "key",
+        404 => "no_mailbox",
+        413 => "too_large",
+        503 => "ending",
+        _ => "malformed",
+    }
+}
+
 /// An answer before it is written.
 struct Reply {
     status: u16,
@@ -231,8 +242,8 @@ impl Service {
         self.publishes.with_label_values(&[&reply.status.to_string()]).inc();
         if reply.status >= 400 {
             let fields: [(&str, &dyn Display); 3] =
-                [("status", &reply.status), ("reason", &reply.body), ("peer", &peer)];
-            log::warn("publish_refused", &fields);
+                [("status", &reply.status), ("answer", &reply.body), ("peer", &peer)];
+            log::warn_because("publish_refused", kind(reply.status), &fields);
         }
         Ok(reply)
     }

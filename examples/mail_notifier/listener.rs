@@ -189,7 +189,8 @@ fn answers(retry_after: Duration) -> Vec<Vec<u8>> {
         .collect()
 }
 
-fn is_out_of_descriptors(error: &io::Error) -> bool {
+/// Whether the process or the system has no descriptor left.
+pub fn is_out_of_descriptors(error: &io::Error) -> bool {
     error.raw_os_error().is_some_and(|code| OUT_OF_DESCRIPTORS.contains(&code))
 }
 

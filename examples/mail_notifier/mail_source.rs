@@ -99,7 +99,7 @@ impl MailSource {
             self.follow(&hint);
             patience = Duration::ZERO;
         }
-        self.check_root(Instant::now());
+        self.check(Instant::now());
         self.publish().ok()
     }
 
@@ -171,10 +171,17 @@ impl MailSource {
         }
     }
 
-    /// Looks everywhere if there is another root now, and no event told.
-    fn check_root(&mut self, now: Instant) {
+    /// From time to time, looks everywhere if there is another root now and no event told, and
+    /// otherwise at the mailboxes that could not be read.
+    fn check(&mut self, now: Instant) {
+        let is_time = now >= self.root.next_check();
         if self.root.needs_look(now) {
             self.look_everywhere();
+        } else if is_time {
+            // What became of them, no event has to tell: the trouble may have been further up.
+            let troubled = self.mailboxes.iter().filter(|(_, mailbox)| mailbox.is_in_trouble());
+            let troubled: Vec<_> = troubled.map(|(user, _)| user.clone()).collect();
+            troubled.iter().for_each(|user| self.look_at_mailbox(OsStr::new(&**user)));
         }
     }
 

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::bus::Change;
+use crate::listener::is_out_of_descriptors;
 use crate::log;
 use crate::mail::Mail;
 use crate::mail_file::{Folder, MailFile, Place, by_age, is_missing};
@@ -173,7 +174,9 @@ impl Mailbox {
 
     /// Notes that the mailbox can be read.
     pub fn no_trouble(&mut self) {
-        self.is_in_trouble = false;
+        if std::mem::take(&mut self.is_in_trouble) {
+            log::info("mailbox_back", &[("mailbox", &self.name)]);
+        }
     }
 
     /// Adds what there is to tell.
@@ -222,7 +225,15 @@ impl Mailbox {
         if is_new {
             match Mail::read(path) {
                 Err(error) if is_missing(&error) => return self.missed(file),
-                mail => self.arrivals.push(mail.unwrap_or_else(|_| Mail::unreadable())),
+                // A matter of the process and not of the mail, which is looked at again.
+                Err(error) if is_out_of_descriptors(&error) => return self.trouble(&error),
+                Err(error) => {
+                    let file: [(&str, &dyn Display); 2] =
+                        [("file", &path.display()), ("error", &error)];
+                    log::warn("mail_unreadable", &file);
+                    self.arrivals.push(Mail::unreadable());
+                }
+                Ok(mail) => self.arrivals.push(mail),
             }
         }
         self.away.remove(file.base);

@@ -12,7 +12,7 @@
 //! |---|---|
 //! | `mail_source`, `mail_root`, `mailbox`, `watch` | storage: what changes in the Maildir tree |
 //! | `mail`, `mail_file`, `maildir` | one mail: its headers, its name and flags, delivering it |
-//! | `internal`, `publish` | the internal address: `POST /publish`, metrics, health |
+//! | `internal`, `http_connection`, `publish` | the internal address: `POST /publish`, metrics, health |
 //! | `bus` | numbers what happens and hands it to every shard |
 //! | `server` | what all shards share |
 //! | `gate` | how many connections there may be, and how fast they may come |
@@ -66,6 +66,7 @@ mod units;
 mod watch;
 
 use std::env;
+use std::fs;
 use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -102,6 +103,7 @@ fn main() -> ExitCode {
         Command::Deliver { root, user, letter } => deliver(&root, &user, &letter),
         Command::Token { user, key, expires } => token(&user, &key, expires),
     });
+    log::finish();
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
@@ -146,6 +148,11 @@ fn serve(settings: Settings) -> Result<(), Failure> {
             End::Source
         })?;
     }
+    if let Some(limit) = descriptor_limit().filter(|limit| *limit < server.settings.max_connections)
+    {
+        let wanted = &server.settings.max_connections;
+        log::warn("few_descriptors", &[("limit", &limit), ("max_connections", wanted)]);
+    }
     let mut signals = Signals::new([SIGTERM, SIGINT]).context(cannot_start)?;
     thread::Builder::new()
         .name("signals".to_owned())
@@ -168,6 +175,11 @@ fn serve(settings: Settings) -> Result<(), Failure> {
         lines += &introduction(address, &root);
     }
     print(&lines)?;
+    let root = server.settings.mail.as_deref().unwrap_or(Path::new("-")).display();
+    log::info(
+        "started",
+        &[("address", &address), ("shards", &server.settings.shards), ("root", &root)],
+    );
     supervise(&server, &ended)
 }
 
@@ -186,6 +198,13 @@ fn service(server: &Arc<Server>) -> Result<Service, Failure> {
         is_ready: Box::new(move || !state.is_draining()),
         publishes: server.metrics.publishes.clone(),
     })
+}
+
+/// How many descriptors the process may have, if the system tells.
+fn descriptor_limit() -> Option<usize> {
+    let limits = fs::read_to_string("/proc/self/limits").ok()?;
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
+    line.split_whitespace().next()?.parse().ok()
 }
 
 /// What a thread has come to.
@@ -241,7 +260,6 @@ fn supervise(server: &Server, ended: &mpsc::Receiver<End>) -> Result<(), Failure
         }
     }
     log::info("ended", &[("connections", &server.gate.count())]);
-    log::finish();
     Ok(())
 }
 

@@ -246,7 +246,7 @@ fn without_any_event_the_root_is_checked() {
     let check = |fixture: &mut Fixture, expected: &[&str]| {
         let due = fixture.source.as_ref().unwrap().root.next_check();
         for (now, expected) in [(due - Duration::from_millis(1), &[][..]), (due, expected)] {
-            fixture.source.as_mut().unwrap().check_root(now);
+            fixture.source.as_mut().unwrap().check(now);
             assert_eq!(fixture.said(), expected);
         }
     };
@@ -256,6 +256,19 @@ fn without_any_event_the_root_is_checked() {
     check(&mut fixture, &[]);
     fs::rename(&elsewhere, &above).unwrap();
     check(&mut fixture, &["alice 0 0 -"]);
+}
+
+#[test]
+fn a_mailbox_in_trouble_is_looked_at_from_time_to_time() {
+    let (mut fixture, _) = Fixture::new(alice);
+    fixture.deliver("alice", "while it could not be read");
+    let source = fixture.source.as_mut().unwrap();
+    source.mailboxes.get_mut("alice").unwrap().trouble(&"in this test");
+    let due = source.root.next_check();
+    source.check(due);
+    assert!(!source.mailboxes["alice"].is_in_trouble());
+    source.publish().unwrap();
+    assert_eq!(fixture.said(), ["alice 1 1 while it could not be read"]);
 }
 
 #[test]
