@@ -148,11 +148,6 @@ fn serve(settings: Settings) -> Result<(), Failure> {
             End::Source
         })?;
     }
-    if let Some(limit) = descriptor_limit().filter(|limit| *limit < server.settings.max_connections)
-    {
-        let wanted = &server.settings.max_connections;
-        log::warn("few_descriptors", &[("limit", &limit), ("max_connections", wanted)]);
-    }
     let mut signals = Signals::new([SIGTERM, SIGINT]).context(cannot_start)?;
     thread::Builder::new()
         .name("signals".to_owned())
@@ -180,6 +175,11 @@ fn serve(settings: Settings) -> Result<(), Failure> {
         "started",
         &[("address", &address), ("shards", &server.settings.shards), ("root", &root)],
     );
+    if let Some(limit) = descriptor_limit().filter(|limit| *limit < server.settings.max_connections)
+    {
+        let wanted = &server.settings.max_connections;
+        log::warn("few_descriptors", &[("limit", &limit), ("max_connections", wanted)]);
+    }
     supervise(&server, &ended)
 }
 
