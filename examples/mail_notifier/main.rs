@@ -66,13 +66,15 @@ mod units;
 mod watch;
 
 use std::env;
+use std::fmt::Display;
 use std::fs;
 use std::io::{self, Write};
+use std::net::{SocketAddr, TcpListener};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -115,28 +117,47 @@ fn main() -> ExitCode {
 
 /// Serves until a signal ends it.
 fn serve(settings: Settings) -> Result<(), Failure> {
-    let cannot_start = || "cannot start".to_owned();
     log::start().context(cannot_start)?;
     let cannot_listen = |address| move || format!("cannot listen on {address}");
     let sockets = listener::bind(settings.address, settings.backlog, settings.shards)
         .context(cannot_listen(settings.address))?;
     let address = sockets[0].local_addr().context(cannot_start)?;
+    let demo = (settings.demo && settings.mail.is_none()).then(demo_root).transpose()?;
+    let (server, source) = prepare(settings, demo.as_deref())?;
+    let ended = start(&server, sockets, source)?;
+    let internal = server.settings.internal;
+    let internal = internal
+        .map(|address| internal::spawn(address, service(&server)?).context(cannot_listen(address)))
+        .transpose()?;
+    announce(&server, address, internal, demo.as_deref())?;
+    supervise(&server, &ended)
+}
+
+/// Makes the server and finds its mailboxes: those of the demo, if it is one.
+fn prepare(
+    settings: Settings,
+    demo: Option<&Path>,
+) -> Result<(Arc<Server>, Option<MailSource>), Failure> {
     let access = match &settings.token_key {
         None => Access::Open,
         Some(file) => Access::Tokens(Key::read(file)?),
     };
     let rules = Rules { access, origins: settings.origins.clone() };
-    let has_own_root = settings.demo && settings.mail.is_none();
-    let root = if has_own_root { Some(demo_root()?) } else { settings.mail.clone() };
-
     let mut metrics = Metrics::new().context(cannot_start)?;
     let bus = LocalBus::new(settings.recent);
     let bus: Arc<dyn Bus> = Arc::new(Counted::new(bus, metrics.mails.clone()));
     let open = |root| MailSource::open(root, bus.clone(), settings.recent);
-    let source = root.as_deref().map(open).transpose()?;
+    let source = demo.or(settings.mail.as_deref()).map(open).transpose()?;
     metrics.end_start();
-    let server = Arc::new(Server::new(settings, rules, bus, metrics));
+    Ok((Arc::new(Server::new(settings, rules, bus, metrics)), source))
+}
 
+/// Starts the threads: a shard for each socket, the mail source, and one that waits for signals.
+fn start(
+    server: &Arc<Server>,
+    sockets: Vec<TcpListener>,
+    source: Option<MailSource>,
+) -> Result<Receiver<End>, Failure> {
     let (ends, ended) = mpsc::channel();
     for socket in sockets {
         let shard = Shard::new(socket, server.clone()).context(cannot_start)?;
@@ -153,34 +174,40 @@ fn serve(settings: Settings) -> Result<(), Failure> {
         .name("signals".to_owned())
         .spawn(move || signals.forever().all(|_| ends.send(End::Signal).is_ok()))
         .context(cannot_start)?;
-    let internal = server
-        .settings
-        .internal
-        .map(|address| internal::spawn(address, service(&server)?).context(cannot_listen(address)));
-    let internal = internal.transpose()?;
+    Ok(ended)
+}
 
+/// Says where the server is, and what an operator should know about it.
+fn announce(
+    server: &Server,
+    address: SocketAddr,
+    internal: Option<SocketAddr>,
+    demo: Option<&Path>,
+) -> Result<(), Failure> {
+    let Settings { demo: is_open, shards, mail, max_connections, .. } = &server.settings;
     let mut lines = format!("listening on {address}\n");
     if let Some(internal) = internal {
         lines += &format!("internal on {internal}\n");
     }
-    if server.settings.demo {
+    if *is_open {
         lines += "OPEN: whoever reaches this address may watch every mailbox\n";
     }
-    if let Some(root) = root.filter(|_| has_own_root) {
-        lines += &introduction(address, &root);
+    if let Some(root) = demo {
+        lines += &introduction(address, root);
     }
     print(&lines)?;
-    let root = server.settings.mail.as_deref().unwrap_or(Path::new("-")).display();
-    log::info(
-        "started",
-        &[("address", &address), ("shards", &server.settings.shards), ("root", &root)],
-    );
-    if let Some(limit) = descriptor_limit().filter(|limit| *limit < server.settings.max_connections)
-    {
-        let wanted = &server.settings.max_connections;
-        log::warn("few_descriptors", &[("limit", &limit), ("max_connections", wanted)]);
+    let root = mail.as_deref().or(demo).unwrap_or(Path::new("-")).display();
+    log::info("started", &[("address", &address), ("shards", shards), ("root", &root)]);
+    if let Some(limit) = descriptor_limit().filter(|limit| limit < max_connections) {
+        let fields: [(&str, &dyn Display); 2] =
+            [("limit", &limit), ("max_connections", max_connections)];
+        log::warn("few_descriptors", &fields);
     }
-    supervise(&server, &ended)
+    Ok(())
+}
+
+fn cannot_start() -> String {
+    "cannot start".to_owned()
 }
 
 /// What the internal address needs of the server.
@@ -230,11 +257,11 @@ fn spawn(
         // Nobody listens when the program has already decided to end.
         drop(ends.send(end));
     });
-    started.map(drop).context(|| "cannot start".to_owned())
+    started.map(drop).context(cannot_start)
 }
 
 /// Waits until every shard has ended, which is after the first signal. A second signal ends at once.
-fn supervise(server: &Server, ended: &mpsc::Receiver<End>) -> Result<(), Failure> {
+fn supervise(server: &Server, ended: &Receiver<End>) -> Result<(), Failure> {
     let mut shards = server.settings.shards;
     while shards > 0 {
         match ended.recv_timeout(LOG_PATIENCE) {
@@ -291,7 +318,7 @@ fn demo_root() -> Result<PathBuf, Failure> {
 }
 
 /// What to do with the demo root.
-fn introduction(address: std::net::SocketAddr, root: &Path) -> String {
+fn introduction(address: SocketAddr, root: &Path) -> String {
     let program = env::current_exe().unwrap_or_else(|_| "mail_notifier".into());
     let (program, root) = (quote(&program), quote(root));
     format!(
