@@ -77,11 +77,6 @@ impl Metrics {
     pub fn new() -> prometheus::Result<Self> {
         let registry = Registry::new_custom(Some("mail_notifier".to_owned()), None)?;
         let make = Maker(&registry);
-        let labelled = |name: &str, help: &str, label: &str| {
-            let series = IntCounterVec::new(Opts::new(name, help), &[label])?;
-            registry.register(Box::new(series.clone()))?;
-            Ok::<_, prometheus::Error>(series)
-        };
         let lag = HistogramOpts::new("loop_lag_seconds", "Time of one turn of an event loop")
             .buckets(prometheus::exponential_buckets(0.000_1, 4.0, 10)?);
         let loop_lag = Histogram::with_opts(lag)?;
@@ -93,15 +88,23 @@ impl Metrics {
             watching: make.gauge("watching", "Open WebSockets")?,
             draining: make.gauge("draining", "1 while the server is ending")?,
             upgrades: make.counter("upgrades_total", "Requests that became a WebSocket")?,
-            refusals: labelled("refusals_total", "Connections and requests refused", "reason")?,
+            refusals: make.labelled(
+                "refusals_total",
+                "Connections and requests refused",
+                "reason",
+            )?,
             mails: make.counter("mails_total", "Mails that arrived")?,
             frames_out: make.counter("frames_out_total", "Notices sent")?,
             coalesced: make.counter("coalesced_total", "Notices left out for slow consumers")?,
             slow_closed: make.counter("slow_closed_total", "Consumers closed with 1008")?,
             pings: make.counter("pings_total", "Pings sent")?,
-            timeouts: labelled("timeouts_total", "Peers that did not make it in time", "phase")?,
+            timeouts: make.labelled(
+                "timeouts_total",
+                "Peers that did not make it in time",
+                "phase",
+            )?,
             accept_errors: make.counter("accept_errors_total", "Failures to accept")?,
-            publishes: labelled("publishes_total", "Requests to publish", "status")?,
+            publishes: make.labelled("publishes_total", "Requests to publish", "status")?,
             loop_lag,
             resident: make.gauge("resident_bytes", "Resident memory of the process")?,
             per_connection: make.gauge(
@@ -196,6 +199,12 @@ impl Maker<'_> {
         let counter = IntCounter::new(name, help)?;
         self.0.register(Box::new(counter.clone()))?;
         Ok(counter)
+    }
+
+    fn labelled(&self, name: &str, help: &str, label: &str) -> prometheus::Result<IntCounterVec> {
+        let series = IntCounterVec::new(Opts::new(name, help), &[label])?;
+        self.0.register(Box::new(series.clone()))?;
+        Ok(series)
     }
 
     fn gauge(&self, name: &str, help: &str) -> prometheus::Result<IntGauge> {

@@ -310,6 +310,7 @@ mod tests {
 
     use super::*;
     use crate::bus::Change;
+    use crate::connection::tests::REQUEST;
     use crate::settings::Settings;
 
     /// A shard with one client that watches "alice", by the key of its connection.
@@ -322,13 +323,7 @@ mod tests {
         let mut shard = Shard::new(listener, server).unwrap();
         let mut client = TcpStream::connect(address).unwrap();
         client.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-        client
-            .write_all(
-                b"GET /ws?mailbox=alice HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n\
-                  Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
-                  Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
-            )
-            .unwrap();
+        client.write_all(REQUEST).unwrap();
         shard.can_accept = true;
         shard.accept();
         let key = shard.connections.iter().next().unwrap().0;

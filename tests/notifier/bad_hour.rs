@@ -13,7 +13,8 @@ use tungstenite::protocol::CloseFrame;
 use tungstenite::{Message, WebSocket};
 
 use crate::support::{
-    BOUND, Fixture, HANDSHAKE, Server, get, hello, make_mailbox, next_json, program, wait_until,
+    BOUND, Fixture, HANDSHAKE, PUBLISH_KEY, Server, get, hello, make_mailbox, next_json, program,
+    wait_until,
 };
 
 /// A request for the notices of alice.
@@ -61,23 +62,12 @@ fn publish(server: &Server, numbers: std::ops::Range<u64>) {
     });
     let body = format!("[{}]", mails.collect::<Vec<_>>().join(","));
     let request = format!(
-        "POST /publish HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {KEY}\r\n\
+        "POST /publish HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {PUBLISH_KEY}\r\n\
          Connection: close\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
     );
     let answer = crate::support::exchange(server.internal.unwrap(), &request);
     assert!(answer.starts_with("HTTP/1.1 202 "), "{answer}");
-}
-
-const KEY: &str = "a-publish-key-of-more-than-thirty-two-bytes";
-
-/// A server that can be published to and asked for its metrics.
-fn fixture(arguments: &[&str]) -> Fixture {
-    let keys = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(keys.path(), KEY).unwrap();
-    let key = keys.path().to_str().unwrap();
-    let internal = ["--internal", "127.0.0.1:0", "--publish-key", key];
-    Fixture::with(&[&internal, arguments].concat())
 }
 
 #[test]
@@ -115,7 +105,8 @@ fn without_descriptors_newcomers_are_turned_away() {
 
 #[test]
 fn a_storm_is_told_to_come_back_later() {
-    let fixture = fixture(&["--accept-rate", "1", "--accept-burst", "3", "--retry-after", "7s"]);
+    let fixture =
+        Fixture::publishing(&["--accept-rate", "1", "--accept-burst", "3", "--retry-after", "7s"]);
     let server = &fixture.server;
     let streams: Vec<_> = (0..10).map(|_| server.connect()).collect();
     let answers: Vec<_> =
@@ -142,7 +133,7 @@ fn rest_now(mut stream: &TcpStream) -> String {
 
 #[test]
 fn there_are_limits_for_all_and_for_each_address() {
-    let fixture = fixture(&["--max-per-address", "2", "--max-connections", "3"]);
+    let fixture = Fixture::publishing(&["--max-per-address", "2", "--max-connections", "3"]);
     let server = &fixture.server;
     let from = |host| {
         let stream = connect_from(host, server);
@@ -166,7 +157,7 @@ fn there_are_limits_for_all_and_for_each_address() {
 
 #[test]
 fn a_handshake_has_an_absolute_deadline() {
-    let fixture = fixture(&["--handshake-timeout", "1s"]);
+    let fixture = Fixture::publishing(&["--handshake-timeout", "1s"]);
     let server = &fixture.server;
     let mut slow = server.connect();
     let silent = server.connect();
@@ -195,7 +186,7 @@ fn a_handshake_has_an_absolute_deadline() {
 
 #[test]
 fn s7_1_1_who_never_closes_is_closed() {
-    let fixture = fixture(&["--close-timeout", "1s"]);
+    let fixture = Fixture::publishing(&["--close-timeout", "1s"]);
     let mut stream = fixture.server.connect();
     assert_eq!(upgrade(&stream).as_deref(), Some("101"));
     // A Close frame, answered; and then this side stays open and goes on sending.
@@ -207,7 +198,7 @@ fn s7_1_1_who_never_closes_is_closed() {
 
 #[test]
 fn who_vanishes_is_found_and_who_answers_stays() {
-    let fixture = fixture(&["--ping", "1s"]);
+    let fixture = Fixture::publishing(&["--ping", "1s"]);
     let mut alive = fixture.server.watch("alice");
     assert_eq!(next_json(&mut alive), hello("alice", 0, 0));
     let vanished = fixture.server.connect();
@@ -241,7 +232,7 @@ const BATCH: u64 = 10;
 
 #[test]
 fn a_slow_consumer_gets_the_latest_state_and_the_others_everything() {
-    let fixture = fixture(&["--send-buffer", "8192"]);
+    let fixture = Fixture::publishing(&["--send-buffer", "8192"]);
     let server = &fixture.server;
     let mut slow = slow_consumer(server);
     let mut quick = server.watch("alice");
@@ -290,7 +281,7 @@ fn a_slow_consumer_gets_the_latest_state_and_the_others_everything() {
 
 #[test]
 fn who_stays_blocked_is_closed_with_1008() {
-    let fixture = fixture(&["--send-buffer", "8192", "--stall-timeout", "1s"]);
+    let fixture = Fixture::publishing(&["--send-buffer", "8192", "--stall-timeout", "1s"]);
     let server = &fixture.server;
     let mut slow = slow_consumer(server);
     let mut next = 1;
@@ -312,7 +303,7 @@ fn who_stays_blocked_is_closed_with_1008() {
 
 #[test]
 fn s7_4_1_a_drain_says_goodbye_at_a_pace_and_ends() {
-    let mut fixture = fixture(&["--drain", "6s", "--shards", "1"]);
+    let mut fixture = Fixture::publishing(&["--drain", "6s", "--shards", "1"]);
     let server = &mut fixture.server;
     let mut all: Vec<_> = (0..10).map(|_| server.watch("alice")).collect();
     for ws in &mut all {
@@ -345,7 +336,7 @@ fn s7_4_1_a_drain_says_goodbye_at_a_pace_and_ends() {
 #[test]
 fn a_drain_ends_in_time_whoever_stays() {
     let patient = ["--close-timeout", "1h", "--handshake-timeout", "1h"];
-    let mut fixture = fixture(&[&["--drain", "1s"], &patient[..]].concat());
+    let mut fixture = Fixture::publishing(&[&["--drain", "1s"], &patient[..]].concat());
     let server = &mut fixture.server;
     let stream = server.connect();
     assert_eq!(upgrade(&stream).as_deref(), Some("101"));
@@ -380,7 +371,7 @@ fn a_log_that_nobody_reads_stops_nothing() {
 
 #[test]
 fn a_second_signal_ends_at_once() {
-    let mut fixture = fixture(&["--drain", "10m"]);
+    let mut fixture = Fixture::publishing(&["--drain", "10m"]);
     let stream = fixture.server.connect();
     assert_eq!(upgrade(&stream).as_deref(), Some("101"));
     fixture.server.signal("TERM");

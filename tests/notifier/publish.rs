@@ -1,30 +1,21 @@
 //! `POST /publish`: mail from programs, sent with a real `curl`.
 
-use std::fs;
 use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
-use tempfile::NamedTempFile;
 
 use crate::support::{
-    Fixture, Server, exchange, get, hello, mail, next_json, program, skip_without, unseen,
-    wait_until,
+    Fixture, PUBLISH_KEY as KEY, Server, exchange, get, hello, mail, next_json, program,
+    skip_without, unseen, wait_until,
 };
-
-const KEY: &str = "a-publish-key-of-more-than-thirty-two-bytes";
 
 struct Publisher {
     fixture: Fixture,
-    _key: NamedTempFile,
 }
 
 impl Publisher {
     fn new(arguments: &[&str]) -> Self {
-        let key = NamedTempFile::new().unwrap();
-        fs::write(key.path(), format!("{KEY}\n")).unwrap();
-        let key_path = key.path().to_str().unwrap();
-        let internal = ["--internal", "127.0.0.1:0", "--publish-key", key_path];
-        Self { fixture: Fixture::with(&[&internal, arguments].concat()), _key: key }
+        Self { fixture: Fixture::publishing(arguments) }
     }
 
     fn server(&self) -> &Server {

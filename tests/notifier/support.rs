@@ -20,6 +20,9 @@ pub const BOUND: Duration = Duration::from_secs(20);
 pub const HANDSHAKE: &str = "Host: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
 
+/// What publishers have to know.
+pub const PUBLISH_KEY: &str = "a-publish-key-of-more-than-thirty-two-bytes";
+
 pub fn program() -> &'static Path {
     example::program("mail_notifier")
 }
@@ -159,6 +162,15 @@ impl Fixture {
         let mut command = Command::new(program());
         command.args(["127.0.0.1:0", "--demo", "--mail"]).arg(root.path()).args(arguments);
         Self { server: Server::start(&mut command), root }
+    }
+
+    /// A server that can be published to and asked for its metrics. It reads the key at its start.
+    pub fn publishing(arguments: &[&str]) -> Self {
+        let key = tempfile::NamedTempFile::new().unwrap();
+        fs::write(key.path(), format!("{PUBLISH_KEY}\n")).unwrap();
+        let path = key.path().to_str().unwrap();
+        let internal = ["--internal", "127.0.0.1:0", "--publish-key", path];
+        Self::with(&[&internal, arguments].concat())
     }
 
     /// Delivers by hand: a file in `tmp`, then a rename.
