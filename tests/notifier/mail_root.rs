@@ -22,7 +22,7 @@ impl Fixture {
         prepare(&root);
         let log = File::create(folder.path().join("log")).unwrap();
         let mut command = Command::new(program());
-        command.args(["127.0.0.1:0", "--demo", "--mail"]).arg(&root).stderr(log);
+        command.args(["127.0.0.1:0", "--demo", "--shards", "1", "--mail"]).arg(&root).stderr(log);
         Self { server: Server::start(&mut command), folder }
     }
 

@@ -28,6 +28,21 @@ fn hello_then_each_mail() {
 }
 
 #[test]
+fn every_shard_tells_its_watchers() {
+    let fixture = Fixture::with(&["--shards", "3"]);
+    let mut watchers: Vec<_> = (0..12).map(|_| fixture.server.watch("alice")).collect();
+    for ws in &mut watchers {
+        assert_eq!(next_json(ws), hello("alice", 0, 0));
+    }
+    fixture.put("alice", "1", b"Subject: for all\n\n");
+    fixture.put("alice", "2", b"Subject: again\n\n");
+    for ws in &mut watchers {
+        assert_eq!(next_json(ws)["subject"], "for all");
+        assert_eq!(next_json(ws)["subject"], "again");
+    }
+}
+
+#[test]
 fn mail_of_every_kind_is_shown_sensibly() {
     let fixture = Fixture::new();
     let mut ws = fixture.server.watch("alice");
