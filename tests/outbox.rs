@@ -6,12 +6,12 @@
 mod support;
 
 use std::io::ErrorKind;
-use std::iter::repeat_n;
 
-use dormouse::{CloseCode, Event, Input, Limits, Outbox, Prepared, SendError, WebSocket};
+use dormouse::{CloseCode, Event, Input, Limits, Outbox, Prepared, SendError};
 use proptest::collection::vec;
 use proptest::prelude::*;
-use support::model::{Model, PONGS_IN_FULL};
+use support::laws::outboxes::{Act, outboxes_are_their_models};
+use support::model::PONGS_IN_FULL;
 use support::outboxes::{
     BLOCKS, LONG, drain, limited, mixed, pong, push_pongs_in_full, receive_ping,
 };
@@ -305,33 +305,17 @@ fn a_slow_consumer_gets_everything_that_was_accepted() {
     assert!(refused > 100, "the consumer was not slow");
 }
 
-#[derive(Clone, Debug)]
-enum Act {
-    Text(usize),
-    Shared(usize),
-    Raw(usize),
-    Pings(Vec<Vec<u8>>),
-    Close,
-    Advance(usize),
-    /// Moves what waits in this outbox to the end of the other.
-    Append,
-    /// Writes the other outbox, then this one, to a socket that takes so many bytes and then blocks,
-    /// or fails.
-    Flush(usize, bool),
-    Clear,
-}
-
 fn act() -> impl Strategy<Value = Act> {
     prop_oneof![
-        4 => (0..40usize).prop_map(Act::Text),
+        4 => (0..40u8).prop_map(Act::Text),
         2 => (0..40usize).prop_map(Act::Shared),
         3 => (100..300usize).prop_map(Act::Shared),
-        2 => (1..40usize).prop_map(Act::Raw),
+        2 => (1..40u8).prop_map(Act::Raw),
         6 => vec(vec(any::<u8>(), 0..12), 1..4).prop_map(Act::Pings),
         3 => vec(vec(any::<u8>(), 0..3), 14..20).prop_map(Act::Pings),
         1 => Just(Act::Close),
-        8 => (0..30usize).prop_map(Act::Advance),
-        2 => (0..600usize).prop_map(Act::Advance),
+        8 => (0..30u16).prop_map(Act::Advance),
+        2 => (0..600u16).prop_map(Act::Advance),
         3 => Just(Act::Append),
         3 => (0..600usize, prop::bool::weighted(0.2)).prop_map(|(room, fails)| {
             Act::Flush(room, fails)
@@ -340,97 +324,14 @@ fn act() -> impl Strategy<Value = Act> {
     ]
 }
 
-const LIMIT: usize = 700;
-
-fn perform(act: &Act, number: u8, out: &mut Outbox, model: &mut Model) {
-    let mut ws = WebSocket::server(&Limits::default());
-    let payload = |len: usize| vec![b'a' + number % 26; len];
-    let (bytes, result) = match act {
-        Act::Text(len) => {
-            let text = String::from_utf8(payload(*len)).unwrap();
-            (frame(FIN | TEXT, None, text.as_bytes()), ws.text(&text, out))
-        }
-        Act::Shared(len) => {
-            let shared = Prepared::binary(&payload(*len));
-            (frame(FIN | BINARY, None, &payload(*len)), ws.send(&shared, out))
-        }
-        Act::Raw(len) => (payload(*len), out.push(&payload(*len))),
-        Act::Pings(bodies) => {
-            for body in bodies {
-                receive_ping(&mut ws, body, out);
-                model.push_pong(pong(body));
-            }
-            return;
-        }
-        Act::Close => {
-            ws.close(CloseCode::NORMAL, "", out);
-            return model.push(frame(CLOSE, None, &close_body(1000, "")));
-        }
-        Act::Advance(by) => {
-            out.advance(*by);
-            return model.advance(*by);
-        }
-        Act::Clear => {
-            out.clear();
-            return model.clear();
-        }
-        Act::Append | Act::Flush(..) => unreachable!("takes two outboxes"),
-    };
-    if model.counted() + bytes.len() <= LIMIT {
-        assert_eq!(result, Ok(()));
-        model.push(bytes);
-    } else {
-        assert_eq!(result, Err(SendError::Full));
-    }
-}
-
-/// An act that takes two outboxes, of which the second one's bytes go behind those of the first.
-fn perform_both(act: &Act, outboxes: (&mut Outbox, &mut Outbox), models: (&mut Model, &mut Model)) {
-    let ((own, shared), (model, model_of_shared)) = (outboxes, models);
-    let Act::Flush(room, fails) = *act else {
-        return assert_eq!(own.append(shared), model.append(model_of_shared, LIMIT));
-    };
-    let before = model.bytes().len() + model_of_shared.bytes().len();
-    let end = if fails { Answer::Fails(ErrorKind::BrokenPipe) } else { BLOCKS };
-    let answers = repeat_n(Answer::Takes(1), room).chain([end, Answer::Takes(usize::MAX)]);
-    let mut sink = Scripted::new(answers);
-    let flushed = own.flush(shared, &mut sink);
-    assert_eq!(flushed.is_ok(), model.flush(model_of_shared, room, fails, LIMIT));
-    assert!(flushed.is_err() || flushed.is_ok_and(|written| written == room.min(before)));
-}
-
 proptest! {
     #![proptest_config(config(1500))]
 
-    /// Two outboxes, one that keeps its memory and one that does not, beside a naive model of each.
     #[test]
     fn any_schedule_gives_what_the_model_gives(
         acts in vec((any::<bool>(), act()), 1..60),
         keep in prop_oneof![Just(0u32), Just(64), Just(4096)],
     ) {
-        let limits = Limits { outbox: LIMIT as u32, ..Limits::default() };
-        let mut outboxes = [Outbox::new(&limits), Outbox::keeping(&limits, keep)];
-        let mut models = [Model::default(), Model::default()];
-        for (number, (second, act)) in acts.iter().enumerate() {
-            let ([a, b], [model_a, model_b]) = (&mut outboxes, &mut models);
-            match (act, second) {
-                (Act::Append | Act::Flush(..), true) => {
-                    perform_both(act, (a, b), (model_a, model_b));
-                }
-                (Act::Append | Act::Flush(..), false) => {
-                    perform_both(act, (b, a), (model_b, model_a));
-                }
-                (_, true) => perform(act, number as u8, b, model_b),
-                (_, false) => perform(act, number as u8, a, model_a),
-            }
-            for (out, model) in outboxes.iter().zip(&models) {
-                let bytes = model.bytes();
-                prop_assert_eq!(&waiting(out), &bytes, "after {:?}", act);
-                prop_assert_eq!((out.len(), out.is_empty()), (bytes.len(), bytes.is_empty()));
-                prop_assert!(out.slices().all(|slice| !slice.is_empty()), "an empty slice");
-            }
-        }
-        let [out, _] = &mut outboxes;
-        prop_assert_eq!(drain(out, &[Answer::Takes(5), Answer::Takes(1)]), models[0].bytes());
+        outboxes_are_their_models(keep, &acts);
     }
 }

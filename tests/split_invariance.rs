@@ -3,35 +3,23 @@
 
 mod support;
 
-use dormouse::{Client, Server};
 use proptest::prelude::*;
-use support::driver::{decode, run, run_by_the_byte};
+use support::driver::run;
+use support::laws::peer::both_agree;
+use support::laws::streams::{WHOLE, any_partition, any_partition_of_frames, each_byte};
 use support::oracle::{self, Reader};
 use support::streams::{Stream, config, long_streams, portions, short_streams};
 use support::{FIN, KEY, TEXT, frame};
 
-const WHOLE: &[usize] = &[usize::MAX];
-
 proptest! {
     #![proptest_config(config(1000))]
 
+    /// Also what a short stream shows after each of its bytes.
     #[test]
-    fn one_read_gives_what_the_book_says(stream in short_streams()) {
+    fn short_streams_mean_what_the_book_says(stream in short_streams(), portions in portions()) {
         let Stream { reader, limit, bytes } = stream;
-        let whole = run(&bytes, reader, limit, WHOLE);
-        prop_assert_eq!(whole, oracle::read(&bytes, reader, limit));
-    }
-
-    /// Nothing is told too late or too early: after each byte, the events and the violation are
-    /// those that these bytes alone give.
-    #[test]
-    fn each_byte_tells_what_it_shows(stream in short_streams()) {
-        let Stream { reader, limit, bytes } = stream;
-        let mut seen = 0;
-        run_by_the_byte(&bytes, reader, limit, |story| {
-            seen += 1;
-            assert_eq!(*story, oracle::read(&bytes[..seen], reader, limit), "after {seen} bytes");
-        });
+        any_partition(reader, limit, &bytes, &portions);
+        each_byte(reader, limit, &bytes);
     }
 }
 
@@ -49,24 +37,17 @@ proptest! {
     }
 
     #[test]
-    fn any_partition_gives_what_the_whole_gives(stream in long_streams(), portions in portions()) {
+    fn long_streams_mean_what_the_book_says(stream in long_streams(), portions in portions()) {
         let Stream { reader, limit, bytes } = stream;
-        let whole = run(&bytes, reader, limit, WHOLE);
-        prop_assert_eq!(&whole, &oracle::read(&bytes, reader, limit));
-        prop_assert_eq!(&run(&bytes, reader, limit, &portions), &whole);
-        prop_assert_eq!(&run(&bytes, reader, limit, &[1]), &whole);
+        any_partition(reader, limit, &bytes, &portions);
+        any_partition_of_frames(reader, &bytes, &portions);
     }
 
+    /// And what an implementation of other makers makes of it.
     #[test]
-    fn a_decoder_gives_the_same_frames(stream in long_streams(), portions in portions()) {
-        let Stream { reader, bytes, .. } = stream;
-        let decode = match reader {
-            Reader::Server => decode::<Server>,
-            Reader::Client => decode::<Client>,
-        };
-        let whole = decode(&bytes, WHOLE);
-        prop_assert_eq!(&decode(&bytes, &portions), &whole);
-        prop_assert_eq!(&decode(&bytes, &[1]), &whole);
+    fn another_implementation_agrees(short in short_streams(), long in long_streams()) {
+        both_agree(short.reader, &short.bytes);
+        both_agree(long.reader, &long.bytes);
     }
 }
 

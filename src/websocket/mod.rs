@@ -157,7 +157,8 @@ impl<R: Role> WebSocket<R> {
     /// Sends a fragment of a text message: the first one, or a further one (§5.4).
     ///
     /// For a message whose end is not known yet. Pings, pongs and a Close may come between
-    /// fragments, other messages may not.
+    /// fragments, other messages may not. An empty fragment that is not the first one says nothing,
+    /// and is not sent.
     ///
     /// ```
     /// # use dormouse::{Limits, Outbox, WebSocket};
@@ -178,6 +179,8 @@ impl<R: Role> WebSocket<R> {
     }
 
     /// Sends a fragment of a binary message: the first one, or a further one (§5.4).
+    ///
+    /// Otherwise as [`text_fragment`](Self::text_fragment).
     ///
     /// # Errors
     ///
@@ -308,11 +311,14 @@ impl<R: Role> WebSocket<R> {
         payload: &[u8],
         out: &mut Outbox,
     ) -> Result<(), SendError> {
-        let opcode = if self.sending == kind {
-            Opcode::Continuation
-        } else {
+        let opcode = if self.sending != kind {
             self.check_idle()?;
             opcode
+        } else if payload.is_empty() {
+            // A peer that bounds empty fragments, as this crate does, would fail the connection.
+            return Ok(());
+        } else {
+            Opcode::Continuation
         };
         self.frame(opcode, false, payload, out)?;
         self.sending = kind;

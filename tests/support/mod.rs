@@ -9,6 +9,7 @@
 pub mod driver;
 pub mod embedder;
 pub mod heap;
+pub mod laws;
 pub mod model;
 pub mod oracle;
 #[cfg(feature = "std")]

@@ -3,9 +3,10 @@
 
 use dormouse::decode::FrameError;
 use dormouse::utf8::InvalidUtf8;
-use dormouse::wire::HeaderError;
+use dormouse::wire::{HeaderError, Opcode};
 use dormouse::{CloseCode, CloseError, CloseFrame, Event, Violation};
 
+use super::driver::Frame;
 use super::{CLOSE, FIN, PONG, ZERO_KEY, close_body, frame};
 
 /// Which side reads.
@@ -47,16 +48,9 @@ fn read_frames(
     while let Some(header) = read_header(rest).map_err(FrameError::from)? {
         let (fin, opcode) = (header.first & FIN != 0, header.first & 0x0F);
         check_frame(&header, reader, message.is_some())?;
-        let arrived = &rest[header.len..];
-        let payload_len = arrived.len().min(usize::try_from(header.payload_len).unwrap());
-        let is_whole = payload_len as u64 == header.payload_len;
-        let key = header.key.unwrap_or([0; 4]);
-        let payload: Vec<u8> = arrived[..payload_len]
-            .iter()
-            .enumerate()
-            .map(|(at, byte)| byte ^ key[at % 4])
-            .collect();
-        rest = &arrived[payload_len..];
+        let (payload, behind) = header.payload(&rest[header.len..]);
+        let is_whole = payload.len() as u64 == header.payload_len;
+        rest = behind;
 
         if opcode >= 0x8 {
             if !is_whole {
@@ -106,11 +100,48 @@ fn read_frames(
     Ok(())
 }
 
+/// The frames of a stream, as far as they have come, until one that cannot be.
+pub fn frames(bytes: &[u8], reader: Reader) -> (Vec<Frame>, Option<FrameError>) {
+    let mut frames: Vec<Frame> = Vec::new();
+    let mut rest = bytes;
+    let mut message = None;
+    loop {
+        let header = match read_header(rest) {
+            Ok(Some(header)) => header,
+            Ok(None) => return (frames, None),
+            Err(error) => return (frames, Some(error.into())),
+        };
+        if let Err(error) = check_frame(&header, reader, message.is_some()) {
+            return (frames, Some(error));
+        }
+        let (fin, opcode) = (header.first & FIN != 0, header.first & 0x0F);
+        let kind = if opcode == 0x0 { message.unwrap_or(opcode) } else { opcode };
+        if opcode < 0x8 {
+            message = (!fin).then_some(kind);
+        }
+        let (payload, behind) = header.payload(&rest[header.len..]);
+        let missing = header.payload_len - payload.len() as u64;
+        frames.push((Opcode::from_bits(kind).expect("a known opcode"), fin, payload, missing));
+        rest = behind;
+    }
+}
+
 struct Header {
     first: u8,
     key: Option<[u8; 4]>,
     payload_len: u64,
     len: usize,
+}
+
+impl Header {
+    /// What has arrived of the payload (§5.3), and what comes behind it.
+    fn payload<'b>(&self, arrived: &'b [u8]) -> (Vec<u8>, &'b [u8]) {
+        let len = arrived.len().min(usize::try_from(self.payload_len).unwrap());
+        let (masked, behind) = arrived.split_at(len);
+        let key = self.key.unwrap_or([0; 4]);
+        let payload = masked.iter().enumerate().map(|(at, byte)| byte ^ key[at % 4]);
+        (payload.collect(), behind)
+    }
 }
 
 /// §5.2, byte after byte; `None` if the header is not all there.
@@ -169,7 +200,8 @@ fn check_frame(header: &Header, reader: Reader, in_message: bool) -> Result<(), 
     }
 }
 
-fn read_control(opcode: u8, payload: &[u8]) -> Result<Event<'static>, CloseError> {
+/// §5.5: the event of a whole control frame.
+pub fn read_control(opcode: u8, payload: &[u8]) -> Result<Event<'static>, CloseError> {
     Ok(match (opcode, payload) {
         (0x9, _) => Event::Ping(payload.to_vec().into()),
         (0xA, _) => Event::Pong(payload.to_vec().into()),

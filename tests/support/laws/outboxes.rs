@@ -1,0 +1,127 @@
+//! What waits to be written (RFC 6455 §5.5.3, §6.1): whatever is queued and whatever a socket takes,
+//! frames go out whole, in order and bounded, as the model says.
+
+use std::io::ErrorKind;
+use std::iter::repeat_n;
+
+use arbitrary::{Arbitrary, Unstructured};
+use dormouse::{CloseCode, Limits, Outbox, Prepared, SendError, WebSocket};
+
+use super::super::model::Model;
+use super::super::outboxes::{BLOCKS, drain, pong, receive_ping};
+use super::super::sink::{Answer, Scripted};
+use super::super::{BINARY, CLOSE, FIN, TEXT, close_body, frame, waiting};
+
+/// The limit of every outbox here: a few frames of the larger acts.
+const LIMIT: usize = 700;
+
+#[derive(Arbitrary, Clone, Debug)]
+pub enum Act {
+    Text(u8),
+    Shared(#[arbitrary(with = |u: &mut Unstructured<'_>| u.int_in_range(0..=300))] usize),
+    Raw(u8),
+    Pings(Vec<Vec<u8>>),
+    Close,
+    Advance(u16),
+    /// Moves what waits in this outbox to the end of the other.
+    Append,
+    /// Writes the other outbox, then this one, to a socket that takes so many bytes and then blocks,
+    /// or fails.
+    Flush(#[arbitrary(with = |u: &mut Unstructured<'_>| u.int_in_range(0..=600))] usize, bool),
+    Clear,
+}
+
+pub fn target(bytes: &[u8]) {
+    let mut u = Unstructured::new(bytes);
+    let keep = *u.choose(&[0, 64, 4096]).unwrap_or(&0);
+    if let Ok(acts) = u.arbitrary::<Vec<_>>() {
+        outboxes_are_their_models(keep, &acts);
+    }
+}
+
+/// Two outboxes, one that keeps so much of its memory and one that does not, beside a naive model of
+/// each. An act is the second one's if its first value is true.
+pub fn outboxes_are_their_models(keep: u32, acts: &[(bool, Act)]) {
+    let limits = Limits { outbox: LIMIT as u32, ..Limits::default() };
+    let mut outboxes = [Outbox::new(&limits), Outbox::keeping(&limits, keep)];
+    let mut models = [Model::default(), Model::default()];
+    for (number, (second, act)) in acts.iter().enumerate() {
+        let ([a, b], [model_a, model_b]) = (&mut outboxes, &mut models);
+        match (act, second) {
+            (Act::Append | Act::Flush(..), true) => perform_both(act, (a, b), (model_a, model_b)),
+            (Act::Append | Act::Flush(..), false) => perform_both(act, (b, a), (model_b, model_a)),
+            (_, true) => perform(act, number as u8, b, model_b),
+            (_, false) => perform(act, number as u8, a, model_a),
+        }
+        for (out, model) in outboxes.iter().zip(&models) {
+            let bytes = model.bytes();
+            assert_eq!(waiting(out), bytes, "after {act:?}");
+            assert_eq!((out.len(), out.is_empty()), (bytes.len(), bytes.is_empty()));
+            assert!(out.slices().all(|slice| !slice.is_empty()), "an empty slice");
+        }
+    }
+    let [out, _] = &mut outboxes;
+    assert_eq!(drain(out, &[Answer::Takes(5), Answer::Takes(1)]), models[0].bytes());
+}
+
+fn perform(act: &Act, number: u8, out: &mut Outbox, model: &mut Model) {
+    let mut ws = WebSocket::server(&Limits::default());
+    let payload = |len: usize| vec![b'a' + number % 26; len];
+    let (bytes, result) = match act {
+        Act::Text(len) => {
+            let text = String::from_utf8(payload(usize::from(*len))).expect("letters");
+            (frame(FIN | TEXT, None, text.as_bytes()), ws.text(&text, out))
+        }
+        Act::Shared(len) => {
+            let shared = Prepared::binary(&payload(*len));
+            (frame(FIN | BINARY, None, &payload(*len)), ws.send(&shared, out))
+        }
+        Act::Raw(len) => {
+            let bytes = payload(usize::from(*len));
+            let result = out.push(&bytes);
+            (bytes, result)
+        }
+        Act::Pings(bodies) => {
+            for body in bodies {
+                let body = body.get(..125).unwrap_or(body);
+                receive_ping(&mut ws, body, out);
+                model.push_pong(pong(body));
+            }
+            return;
+        }
+        Act::Close => {
+            ws.close(CloseCode::NORMAL, "", out);
+            return model.push(frame(CLOSE, None, &close_body(1000, "")));
+        }
+        Act::Advance(by) => {
+            out.advance(usize::from(*by));
+            return model.advance(usize::from(*by));
+        }
+        Act::Clear => {
+            out.clear();
+            return model.clear();
+        }
+        Act::Append | Act::Flush(..) => unreachable!("takes two outboxes"),
+    };
+    if model.counted() + bytes.len() <= LIMIT {
+        assert_eq!(result, Ok(()));
+        model.push(bytes);
+    } else {
+        assert_eq!(result, Err(SendError::Full));
+    }
+}
+
+/// An act that takes two outboxes, of which the second one's bytes go behind those of the first.
+fn perform_both(act: &Act, outboxes: (&mut Outbox, &mut Outbox), models: (&mut Model, &mut Model)) {
+    let ((own, shared), (model, model_of_shared)) = (outboxes, models);
+    let Act::Flush(room, fails) = *act else {
+        return assert_eq!(own.append(shared), model.append(model_of_shared, LIMIT));
+    };
+    let before = model.bytes().len() + model_of_shared.bytes().len();
+    let end = if fails { Answer::Fails(ErrorKind::BrokenPipe) } else { BLOCKS };
+    let answers = repeat_n(Answer::Takes(1), room).chain([end, Answer::Takes(usize::MAX)]);
+    let mut sink = Scripted::new(answers);
+    let flushed = own.flush(shared, &mut sink);
+    assert_eq!(flushed.is_ok(), model.flush(model_of_shared, room, fails, LIMIT));
+    assert!(flushed.is_err() || flushed.is_ok_and(|written| written == room.min(before)));
+}
