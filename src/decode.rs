@@ -138,7 +138,7 @@ impl<R: Role> Decoder<R> {
             return Ok(None);
         };
         let frame = self.check(header)?;
-        input.take(header_len - kept_len);
+        input.take(header_len.saturating_sub(kept_len));
         self.state = State::Start;
         let piece = self.piece(frame, input);
         Ok(Some(Piece { starts_frame: true, ..piece }))
@@ -181,11 +181,10 @@ impl<R: Role> Decoder<R> {
         new: &[u8],
     ) -> Result<Option<(FrameHeader, usize)>, FrameError> {
         let mut bytes = [0; MAX_HEADER_LEN];
-        let mut len = 0;
         for (place, byte) in bytes.iter_mut().zip(kept.iter().take(kept_len).chain(new)) {
             *place = *byte;
-            len += 1;
         }
+        let len = kept_len.saturating_add(new.len()).min(MAX_HEADER_LEN);
         let header = FrameHeader::parse(bytes.get(..len).unwrap_or_default())?;
         if header.is_none() {
             let [bytes @ .., _] = bytes;
@@ -237,7 +236,7 @@ impl<R: Role> Decoder<R> {
         if R::PEER_MASKS {
             mask::apply(payload, key);
         }
-        let remaining = remaining - payload.len() as u64;
+        let remaining = remaining.saturating_sub(payload.len() as u64);
         if remaining > 0 {
             let key = mask::advance(key, payload.len());
             let remaining = remaining.to_ne_bytes();

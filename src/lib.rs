@@ -159,6 +159,21 @@
 //! | 1 | [`wire`]: headers, masking, close codes; [`Role`] |
 //! | 0 | [`Limits`], [`Input`] |
 #![forbid(unsafe_code)]
+// Nothing that a peer sends panics. What could is an error of the build, or argued where it stands.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::arithmetic_side_effects,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::string_slice,
+        clippy::todo,
+        clippy::unimplemented,
+        clippy::unreachable,
+        clippy::unwrap_used
+    )
+)]
 #![warn(missing_docs)]
 #![cfg_attr(not(test), no_std)]
 

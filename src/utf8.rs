@@ -116,7 +116,7 @@ impl Validator {
 
 /// Splits off a code point that `bytes` begin but do not complete: at most three bytes at the end.
 fn split_begun(bytes: &[u8]) -> (&[u8], &[u8]) {
-    for (behind, byte) in bytes.iter().rev().take(3).enumerate() {
+    for (behind, byte) in (1..).zip(bytes.iter().rev().take(3)) {
         let len = match byte {
             0x80..=0xBF => continue,
             0x00..=0x7F => 1,
@@ -124,8 +124,8 @@ fn split_begun(bytes: &[u8]) -> (&[u8], &[u8]) {
             0xE0..=0xEF => 3,
             0xF0..=0xFF => 4,
         };
-        if len > behind + 1 {
-            return bytes.split_at(bytes.len() - behind - 1);
+        if len > behind {
+            return bytes.split_at(bytes.len().saturating_sub(behind));
         }
         break;
     }

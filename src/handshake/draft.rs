@@ -95,10 +95,10 @@ impl Decimal {
     pub(super) fn new(mut number: u64) -> Self {
         let mut digits = [b'0'; 20];
         let mut start = digits.len();
-        for digit in digits.iter_mut().rev() {
-            *digit = b'0' + (number % 10) as u8;
+        for (at, digit) in digits.iter_mut().enumerate().rev() {
+            *digit |= (number % 10) as u8;
             number /= 10;
-            start -= 1;
+            start = at;
             if number == 0 {
                 break;
             }

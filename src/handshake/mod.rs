@@ -65,10 +65,11 @@ impl<'b> Key<'b> {
     /// buffer that a stream of bytes would need.
     fn padding() -> [[u8; 64]; 2] {
         const LEN: usize = 24 + ACCEPT_GUID.len();
+        const BITS: u64 = 8 * LEN as u64;
         let mut blocks = [[0; 64]; 2];
         blocks[0][LEN] = 0x80;
         let (_, length) = blocks[1].split_at_mut(56);
-        length.copy_from_slice(&(8 * LEN as u64).to_be_bytes());
+        length.copy_from_slice(&BITS.to_be_bytes());
         blocks
     }
 }

@@ -23,6 +23,10 @@ const DIGIT: Class = 32;
 const PATH: Class = 64;
 
 /// The classes of every byte.
+#[expect(
+    clippy::indexing_slicing,
+    reason = "runs while the crate is compiled, where a panic is an error of the compiler"
+)]
 static CLASSES: [Class; 256] = {
     let mut classes = [0; 256];
     let mut byte = 0;
@@ -44,6 +48,7 @@ static CLASSES: [Class; 256] = {
     add(classes, PATH, b":@/?")
 };
 
+#[expect(clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "as for `CLASSES`")]
 const fn add(mut classes: [Class; 256], class: Class, marks: &[u8]) -> [Class; 256] {
     let mut at = 0;
     while at < marks.len() {
@@ -53,16 +58,22 @@ const fn add(mut classes: [Class; 256], class: Class, marks: &[u8]) -> [Class; 2
     classes
 }
 
+#[inline]
+#[expect(clippy::indexing_slicing, reason = "256 places, one for each value of a byte")]
+fn classes_of(byte: u8) -> Class {
+    CLASSES[usize::from(byte)]
+}
+
 /// Whether every byte is of `class`. Without early exit: these values are short and mostly right.
 #[inline]
 fn all(bytes: &[u8], class: Class) -> bool {
-    bytes.iter().fold(class, |common, &byte| common & CLASSES[usize::from(byte)]) != 0
+    bytes.iter().fold(class, |common, &byte| common & classes_of(byte)) != 0
 }
 
 /// Whether `byte` may stand in a token (RFC 9110 §5.6.2).
 #[inline]
 pub(crate) fn is_tchar(byte: u8) -> bool {
-    CLASSES[usize::from(byte)] & TCHAR != 0
+    classes_of(byte) & TCHAR != 0
 }
 
 /// Whether `bytes` are a token: at least one `tchar` and nothing else.
@@ -97,7 +108,7 @@ fn all_or_encoded(bytes: &[u8], class: Class) -> bool {
             [b'%', high, low, rest @ ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
                 rest
             }
-            [byte, rest @ ..] if CLASSES[usize::from(*byte)] & class != 0 => rest,
+            [byte, rest @ ..] if classes_of(*byte) & class != 0 => rest,
             _ => return false,
         }
     }
@@ -216,8 +227,8 @@ pub(crate) fn each_token<'b>(value: &'b [u8], mut found: impl FnMut(&'b [u8])) -
             }
             b' ' | b'\t' => {}
             _ if !is_tchar(byte) => return false,
-            _ if start == end => (start, end) = (at, at + 1),
-            _ if end == at => end += 1,
+            _ if start == end => (start, end) = (at, at.saturating_add(1)),
+            _ if end == at => end = end.saturating_add(1),
             // White space ended the token, and here is another without a comma in between.
             _ => return false,
         }

@@ -143,7 +143,7 @@ impl HeadReader {
                 Some(_) => return Err(HeadError::NotHttp),
             }
             input.take(1);
-            self.skipped += 1;
+            self.skipped = self.skipped.saturating_add(1);
         }
         Err(HeadError::TooLarge)
     }
@@ -151,10 +151,11 @@ impl HeadReader {
     /// Appends `bytes`. The memory doubles as it fills, so that a head of single bytes costs
     /// linear time, but it never passes the limit.
     fn gather(&mut self, bytes: &[u8]) {
-        let needed = self.gathered.len() + bytes.len();
+        let needed = self.gathered.len().saturating_add(bytes.len());
         if needed > self.gathered.capacity() {
             let doubled = self.gathered.capacity().saturating_mul(2).min(self.limit as usize);
-            self.gathered.reserve_exact(needed.max(doubled) - self.gathered.len());
+            let more = needed.max(doubled).saturating_sub(self.gathered.len());
+            self.gathered.reserve_exact(more);
         }
         self.gathered.extend_from_slice(bytes);
     }
@@ -183,7 +184,8 @@ fn find_end(before: [u8; 2], bytes: &[u8]) -> Result<Option<usize>, HeadError> {
     let passed = pass_windows(bytes);
     match bytes.get(passed..).and_then(|rest| rest.split_first_chunk::<2>()) {
         Some((&before, rest)) => {
-            walk(before, rest).map(|len| len.map(|len| passed + before.len() + len))
+            let looked_at = passed.saturating_add(before.len());
+            walk(before, rest).map(|len| len.map(|len| looked_at.saturating_add(len)))
         }
         None => Ok(None),
     }
@@ -199,7 +201,7 @@ fn pass_windows(bytes: &[u8]) -> usize {
             _ => false,
         }
     });
-    clean.count() * WINDOW
+    clean.count().saturating_mul(WINDOW)
 }
 
 /// Whether `window` has the LF of an empty line or one without CR; `old` and `older` are the same
@@ -226,7 +228,7 @@ fn walk([mut older, mut old]: [u8; 2], bytes: &[u8]) -> Result<Option<usize>, He
                 return Err(HeadError::BareLf);
             }
             if older == LF {
-                return Ok(Some(at + 1));
+                return Ok(Some(at.saturating_add(1)));
             }
         }
         (older, old) = (old, byte);
@@ -245,7 +247,7 @@ mod tests {
                 return Err(HeadError::BareLf);
             }
             if bytes[..=at].ends_with(b"\r\n\r\n") {
-                return Ok(Some(at + 1));
+                return Ok(Some(at.saturating_add(1)));
             }
         }
         Ok(None)

@@ -177,7 +177,7 @@ impl Outbox {
         let mut flush = || {
             let mut written = self.write_to(sink)?;
             if self.is_empty() {
-                written += shared.write_to(sink)?;
+                written = written.saturating_add(shared.write_to(sink)?);
             }
             self.append(shared).map_err(io::Error::other)?;
             Ok(written)
@@ -258,7 +258,7 @@ impl Outbox {
     /// again); [`io::ErrorKind::WriteZero`] if it takes nothing.
     #[cfg(feature = "std")]
     pub fn write_to(&mut self, sink: &mut impl io::Write) -> io::Result<usize> {
-        let mut total = 0;
+        let mut total = 0usize;
         while let Some(queue) = &self.queue {
             let result = match queue.as_one_slice() {
                 Some([]) => break,
@@ -269,7 +269,7 @@ impl Outbox {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(written) => {
                     self.advance(written);
-                    total += written;
+                    total = total.saturating_add(written);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -287,7 +287,7 @@ impl Outbox {
         payload: &[u8],
     ) -> Result<(), SendError> {
         let limit = self.limit as usize;
-        let queue = self.queue_with_room(header.encoded_len() + payload.len())?;
+        let queue = self.queue_with_room(header.encoded_len().saturating_add(payload.len()))?;
         queue.mixed().push_frame(header, payload, limit);
         Ok(())
     }
@@ -336,10 +336,10 @@ impl Outbox {
 #[inline(never)]
 fn write_vectored(slices: Slices<'_>, sink: &mut impl io::Write) -> io::Result<usize> {
     let mut buffers = [IoSlice::new(&[]); SLICES_PER_WRITE];
-    let mut count = 0;
+    let mut count = 0usize;
     for (buffer, slice) in buffers.iter_mut().zip(slices) {
         *buffer = IoSlice::new(slice);
-        count += 1;
+        count = count.saturating_add(1);
     }
     sink.write_vectored(buffers.get(..count).unwrap_or_default())
 }

@@ -57,7 +57,7 @@ impl Prepared {
             mask: None,
             payload_len: payload.len() as u64,
         };
-        let mut frame = Vec::with_capacity(header.encoded_len() + payload.len());
+        let mut frame = Vec::with_capacity(header.encoded_len().saturating_add(payload.len()));
         frame.extend_from_slice(header.encode(&mut [0; MAX_HEADER_LEN]));
         frame.extend_from_slice(payload);
         Self::copy_of(&frame)
@@ -65,7 +65,7 @@ impl Prepared {
 
     /// Forgets the first `written` bytes.
     pub(super) fn advance(&mut self, written: usize) {
-        self.written += written.min(self.as_bytes().len());
+        self.written = self.written.saturating_add(written).min(self.frame.len());
     }
 
     /// Bytes that go out once, in a place of their own.

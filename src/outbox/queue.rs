@@ -5,6 +5,13 @@
 //! buffer of its own, so that a newer one can take its place: a peer that pings and never reads makes
 //! nothing grow (§5.5.3).
 
+#![expect(
+    clippy::arithmetic_side_effects,
+    reason = "lengths of buffers that exist, and positions that never pass the end they are taken \
+        from: what a peer sends does not come here. Where tests and fuzzers run, a position that is \
+        wrong panics, and does not go on as another number"
+)]
+
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;

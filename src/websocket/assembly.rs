@@ -59,7 +59,7 @@ impl Assembly {
             if self.empty_fragments == MAX_EMPTY_FRAGMENTS {
                 return Err(Violation::TooManyEmptyFragments);
             }
-            self.empty_fragments += 1;
+            self.empty_fragments = self.empty_fragments.saturating_add(1);
         }
         // What is still to come of this message is known only in its last frame.
         let most = if piece.fin { total } else { u64::from(limit) };
@@ -82,29 +82,31 @@ impl Message {
     /// How many bytes have arrived, with those of a code point that has only begun.
     fn len(&self) -> usize {
         match self {
-            Self::Text(text, validator) => text.len() + validator.begun_len(),
+            Self::Text(text, validator) => text.len().saturating_add(validator.begun_len()),
             Self::Binary(bytes) => bytes.len(),
         }
     }
 
     /// Adds bytes. The buffer doubles when it is full, but not beyond `most`.
     fn push(&mut self, bytes: &[u8], most: usize) -> Result<(), InvalidUtf8> {
-        let len = self.len();
+        let total = self.len().saturating_add(bytes.len());
         let most = most.min(isize::MAX as usize);
-        let room = |capacity: usize| (len + bytes.len()).max(capacity.saturating_mul(2).min(most));
+        let more = |capacity: usize, len: usize| {
+            total.max(capacity.saturating_mul(2).min(most)).saturating_sub(len)
+        };
         match self {
             Self::Text(text, validator) => {
                 let (joined, complete) = validator.push(bytes)?;
-                let needed = joined.map_or(0, char::len_utf8) + complete.len();
-                if text.capacity() - text.len() < needed {
-                    text.reserve_exact(room(text.capacity()) - text.len());
+                let needed = joined.map_or(0, char::len_utf8).saturating_add(complete.len());
+                if text.capacity().saturating_sub(text.len()) < needed {
+                    text.reserve_exact(more(text.capacity(), text.len()));
                 }
                 text.extend(joined);
                 text.push_str(complete);
             }
             Self::Binary(buffer) => {
-                if buffer.capacity() - buffer.len() < bytes.len() {
-                    buffer.reserve_exact(room(buffer.capacity()) - buffer.len());
+                if buffer.capacity().saturating_sub(buffer.len()) < bytes.len() {
+                    buffer.reserve_exact(more(buffer.capacity(), buffer.len()));
                 }
                 buffer.extend_from_slice(bytes);
             }

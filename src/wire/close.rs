@@ -139,13 +139,14 @@ pub(crate) fn encode_body<'b>(
     reason: &str,
     buffer: &'b mut [u8; MAX_CONTROL_PAYLOAD],
 ) -> &'b [u8] {
-    let mut len = reason.len().min(MAX_REASON);
-    while !reason.is_char_boundary(len) {
-        len -= 1;
+    let mut ends = (0..=reason.len().min(MAX_REASON)).rev();
+    let end = ends.find(|&end| reason.is_char_boundary(end)).unwrap_or_default();
+    let reason = reason.bytes().take(end);
+    let body = code.get().to_be_bytes().into_iter().chain(reason);
+    for (place, byte) in buffer.iter_mut().zip(body) {
+        *place = byte;
     }
-    buffer[..2].copy_from_slice(&code.get().to_be_bytes());
-    buffer[2..2 + len].copy_from_slice(&reason.as_bytes()[..len]);
-    &buffer[..2 + len]
+    buffer.get(..end.saturating_add(2)).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -126,18 +126,18 @@ impl FrameHeader {
             (Some(key), rest)
         };
         let header = Self { fin, rsv: Rsv(first & RSV), opcode, mask, payload_len };
-        Ok(Some((header, bytes.len() - rest.len())))
+        Ok(Some((header, bytes.len().saturating_sub(rest.len()))))
     }
 
     /// How many bytes the header takes on the wire: 2 to 14.
     #[inline]
     pub const fn encoded_len(&self) -> usize {
-        let len = match self.payload_len {
+        let len: usize = match self.payload_len {
             0..=125 => 2,
             126..=0xFFFF => 4,
             _ => 10,
         };
-        if self.mask.is_some() { len + 4 } else { len }
+        if self.mask.is_some() { len.saturating_add(4) } else { len }
     }
 
     /// Writes the header to the front of `buffer` and returns the bytes written.
@@ -154,6 +154,11 @@ impl FrameHeader {
     /// assert_eq!(header.encode(&mut [0; MAX_HEADER_LEN]), [0x82, 0x7E, 0x01, 0x00]);
     /// ```
     #[inline]
+    #[expect(
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects,
+        reason = "`len` is 2, 4 or 10, and the buffer has room for a key behind 10"
+    )]
     pub fn encode<'b>(&self, buffer: &'b mut [u8; MAX_HEADER_LEN]) -> &'b [u8] {
         let mask_bit = if self.mask.is_some() { MASK } else { 0 };
         buffer[0] = if self.fin { FIN } else { 0 } | self.rsv.0 | self.opcode.bits();

@@ -39,8 +39,8 @@ pub fn apply(bytes: &mut [u8], key: [u8; 4]) {
 /// The key for what follows a piece of `len` bytes.
 #[inline]
 pub fn advance(key: [u8; 4], len: usize) -> [u8; 4] {
-    let turn = (len % 4 * 8) as u32;
-    u32::from_le_bytes(key).rotate_right(turn).to_le_bytes()
+    // Only the rest by 32 bits, which are 4 bytes, turns a key.
+    u32::from_le_bytes(key).rotate_right((len as u32).wrapping_mul(8)).to_le_bytes()
 }
 
 #[inline]
@@ -58,7 +58,8 @@ fn xor_ends<const N: usize>(bytes: &mut [u8], key: [u8; 4]) {
         return;
     };
     let first = xor_chunk(*first, key);
-    let last = xor_chunk(*last, advance(key, bytes.len() - N));
+    // `N` is a multiple of the key's four bytes, and does not turn it.
+    let last = xor_chunk(*last, advance(key, bytes.len()));
     if let Some(place) = bytes.first_chunk_mut() {
         *place = first;
     }

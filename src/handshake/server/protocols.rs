@@ -27,7 +27,7 @@ impl<'h, 'b> Protocols<'h, 'b> {
     // separator characters [...] and MUST all be unique strings."
     pub(super) fn read(lines: Fields<'h, 'b>) -> Result<Self, BadRequest> {
         let mut protocols = Self { lines, first: &[] };
-        let mut count = 0;
+        let mut count = 0usize;
         // One bit for each kind of name so far: only names of one kind have to be compared.
         let (mut kinds, mut may_repeat) = (0u64, false);
         for value in lines.all_from_first(NAME) {
@@ -36,10 +36,10 @@ impl<'h, 'b> Protocols<'h, 'b> {
                     protocols.first = name;
                 }
                 let last = name.last().copied().unwrap_or_default();
-                let kind = 1 << ((name.len() + usize::from(last)) % 64);
+                let kind = 1u64.rotate_left((name.len() as u32).wrapping_add(u32::from(last)));
                 may_repeat |= kinds & kind != 0;
                 kinds |= kind;
-                count += 1;
+                count = count.saturating_add(1);
             });
             if !are_tokens {
                 return Err(BadRequest::Protocol);
