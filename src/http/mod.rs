@@ -76,7 +76,8 @@ pub enum HeadError {
     /// RFC 9112 §4: the status line is not `version SP three digits SP reason`.
     StatusLine,
     /// RFC 9112 §5.1, §5.2: a field name is not a token; also white space before the colon, and
-    /// a folded line.
+    /// a folded line. A client may unfold the lines of a response: this one does not, because a value
+    /// over two lines is a danger to whoever passes it on.
     FieldName,
     /// RFC 9110 §5.5: a field value has a control character.
     FieldValue,

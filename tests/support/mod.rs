@@ -6,8 +6,10 @@
 
 #![allow(dead_code, reason = "each test crate uses its own part of the support")]
 
+pub mod cases;
 pub mod driver;
 pub mod embedder;
+pub mod handshakes;
 pub mod heap;
 pub mod laws;
 pub mod model;

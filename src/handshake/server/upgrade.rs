@@ -172,7 +172,7 @@ impl<'b> Seen<'b> {
                 6 if is_same(name, b"Origin") => seen.origin.add(value),
                 7 if is_same(name, b"Upgrade") => seen.upgrade |= has(value, b"websocket"),
                 10 if is_same(name, b"Connection") => seen.connection |= has(value, b"Upgrade"),
-                14 if is_same(name, b"Content-Length") => seen.body |= value != b"0",
+                14 if is_same(name, b"Content-Length") => seen.body |= !is_zero(value),
                 17 if is_same(name, b"Sec-WebSocket-Key") => seen.key.add(value),
                 17 if is_same(name, b"Transfer-Encoding") => seen.body = true,
                 21 if is_same(name, b"Sec-WebSocket-Version") => seen.version.add(value),
@@ -189,6 +189,11 @@ impl<'b> Seen<'b> {
 #[inline]
 fn has<const N: usize>(value: &[u8], token: &[u8; N]) -> bool {
     is_same(value, token) || grammar::Elements::of(value).any(|element| is_same(element, token))
+}
+
+/// RFC 9110 §8.6: whether a `Content-Length` says that there is no body.
+fn is_zero(value: &[u8]) -> bool {
+    !value.is_empty() && value.iter().all(|&digit| digit == b'0')
 }
 
 /// Where the lines of a list are in the head, so that nothing looks for them again.
