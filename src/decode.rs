@@ -6,7 +6,9 @@
 //!
 //! Layer 3: no messages, no UTF-8, no replies, no limits; that is what
 //! [`WebSocket`](crate::WebSocket) adds. Use a `Decoder` by itself to stream a message that need not
-//! be whole in memory, or to pass frames on.
+//! be whole in memory, or to pass frames on. Whoever passes them on leaves each control frame as it is,
+//! and every other frame too, unless it has seen the handshake and knows every extension that was
+//! negotiated in it (§5.4).
 //!
 //! ```
 //! use dormouse::{Input, Server, decode::Decoder};

@@ -3,6 +3,18 @@
 //! RFC 6455 §4.1. Layer 4: writes the request, then verifies the response. It opens no connection,
 //! resolves no name and draws no randomness: the embedder does, and brings the nonce.
 //!
+//! # What §4.1 leaves to you
+//!
+//! - **One at a time.** While a connection to an address is being opened, open no other one to it,
+//!   whatever names it has. If a proxy resolves the names, each name counts as an address.
+//! - **Proxies.** A script that chooses one is asked with the whole `ws` or `wss` URI.
+//! - **TLS.** For `wss`, the TLS handshake comes before the request, and names the host (SNI). From
+//!   then on every byte goes through TLS.
+//! - **Patience.** After the request, send nothing until [`Handshake::verify`] has accepted the
+//!   response.
+//! - **Giving up.** If the connection, TLS or the handshake fails, close what is open (§7.1.7), and
+//!   wait a random and growing time before trying again (§7.2.3).
+//!
 //! ```
 //! use dormouse::client::Connect;
 //! use dormouse::http::{EMPTY_HEADER, HeadReader, Response};
@@ -103,9 +115,6 @@ pub enum ConnectError {
     /// §4.1: the server chose a subprotocol that was not offered.
     #[error("the server chose a subprotocol that was not offered")]
     ProtocolNotOffered,
-    /// §11.3.2: there are several Sec-WebSocket-Extensions fields.
-    #[error("the Sec-WebSocket-Extensions field is repeated")]
-    DuplicateExtensions,
     /// §9.1: the extensions that the server chose do not follow the grammar.
     #[error("the Sec-WebSocket-Extensions list is malformed")]
     MalformedExtensions,
@@ -281,10 +290,11 @@ impl Handshake<'_> {
     // §4.1: "indicates the use of an extension that was not present in the client's handshake [...],
     // the client MUST _Fail the WebSocket Connection_"
     fn verify_extensions(&self, fields: Fields<'_, '_>) -> Result<(), ConnectError> {
-        let name = "Sec-WebSocket-Extensions";
-        let Some(_) = single(fields, name, ConnectError::DuplicateExtensions)? else {
+        // §4.2.2 lets a server split the list "between multiple instances" of the field. §11.3.2 did
+        // not, until erratum 3433.
+        if fields.get("Sec-WebSocket-Extensions").is_none() {
             return Ok(());
-        };
+        }
         let mut chosen = fields.extensions().peekable();
         require(chosen.peek().is_some(), ConnectError::MalformedExtensions)?;
         for extension in chosen {

@@ -1,6 +1,7 @@
 //! The server's side of the opening handshake.
 //!
-//! RFC 6455 §4.2. Layer 4: one request in, one answer out; no state is kept.
+//! RFC 6455 §4.2. Layer 4: one request in, one answer out; no state is kept. TLS, where there is any,
+//! comes before: every byte of the handshake and after it goes through TLS (§4.2.2).
 //!
 //! | file | what lives there |
 //! |---|---|

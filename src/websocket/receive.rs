@@ -24,9 +24,9 @@ impl<R: Role> WebSocket<R> {
     ///
     /// # Errors
     ///
-    /// What the peer did against the protocol or the limits. The Close frame with the right code is
-    /// in `out`, the rest of `input` and all further input is ignored, and
-    /// [`is_closed`](Self::is_closed) is true: flush and close the TCP connection (§7.1.7).
+    /// What the peer did against the protocol or the limits, which a server should log. The Close
+    /// frame with the right code is in `out`, the rest of `input` and all further input is ignored,
+    /// and [`is_closed`](Self::is_closed) is true: flush and close the TCP connection (§7.1.7).
     #[inline]
     pub fn next<'b>(
         &mut self,

@@ -86,7 +86,7 @@ pub struct CloseFrame<'b> {
     /// Why the connection is closed, for programs.
     pub code: CloseCode,
     /// Why, for people who debug: at most 123 bytes, often empty, "not necessarily human
-    /// readable".
+    /// readable". Clients do not show it to their users (§5.5.1).
     pub reason: Cow<'b, str>,
 }
 
