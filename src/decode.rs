@@ -284,7 +284,7 @@ mod tests {
 
     /// All frames of a stream that comes in the given portions, and the error that ends it.
     fn decode<R: Role>(stream: &[u8], portion: usize) -> (Pieces, Option<FrameError>) {
-        let mut decoder = Decoder::<R>::new();
+        let mut decoder = Decoder::<R>::default();
         let mut frames: Pieces = Vec::new();
         let mut stream = stream.to_vec();
         for read in stream.chunks_mut(portion) {

@@ -209,6 +209,19 @@ fn s10_4_the_limit_is_for_one_message() {
 }
 
 #[test]
+fn s10_4_a_new_limit_holds_at_once() {
+    let (mut ws, mut out) = support::server();
+    let masked = |first, payload: &[u8]| frame(first, Some(KEY), payload);
+    support::feed(&mut ws, &masked(BINARY, &[1; 60]), &mut out);
+    ws.set_message_limit(61);
+    support::feed(&mut ws, &masked(CONTINUATION, &[1]), &mut out);
+    ws.set_message_limit(60);
+    let mut empty = masked(CONTINUATION, b"");
+    let next = ws.next(&mut Input::new(&mut empty), &mut out);
+    assert_eq!(next, Err(Violation::MessageTooBig), "what is there counts too");
+}
+
+#[test]
 fn s10_4_the_129th_empty_fragment() {
     let empty =
         |count: usize| [plain(TEXT, b""), plain(CONTINUATION, b"").repeat(count - 1)].concat();

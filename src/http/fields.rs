@@ -161,11 +161,8 @@ impl<'b, I: Iterator<Item = &'b [u8]>> Iterator for List<'b, I> {
     }
 }
 
-/// `1*DIGIT` that fits.
+/// `1*DIGIT` that fits; an element of a list is never empty.
 fn parse_decimal(digits: &[u8]) -> Option<u64> {
-    if digits.is_empty() {
-        return None;
-    }
     digits.iter().try_fold(0u64, |number, digit| {
         let digit = char::from(*digit).to_digit(10)?;
         number.checked_mul(10)?.checked_add(digit.into())

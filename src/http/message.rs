@@ -385,4 +385,23 @@ mod tests {
         assert_eq!(split("*"), (None, "*", None));
         assert_eq!(split("h:1"), (None, "", None));
     }
+
+    #[test]
+    fn what_another_parser_read_is_seen_alike() {
+        let lines = [
+            Header { name: "Via", value: b"a, b" },
+            Header { name: "Set-Cookie", value: b"c" },
+            Header { name: "via", value: b"d" },
+        ];
+        let request = Request::from_parts("GET", "/", Version::Http11, &lines);
+        assert!(request.headers("VIA").eq([&b"a, b"[..], b"d"]));
+        assert!(request.elements("Via").eq([b"a", b"b", b"d"]));
+        let response = Response::from_parts(Version::Http10, 200, &lines);
+        assert_eq!(
+            (response.version(), response.status(), response.reason()),
+            (Version::Http10, 200, "")
+        );
+        assert!(response.headers("via").eq([&b"a, b"[..], b"d"]));
+        assert_eq!(response.header("set-cookie"), Some(&b"c"[..]));
+    }
 }

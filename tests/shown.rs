@@ -1,0 +1,77 @@
+//! What `Debug` and `Display` tell: what is wrong, how much there is and in which state, but no payload,
+//! because logs are read by others.
+
+mod support;
+
+use std::error::Error;
+use std::fmt::Debug;
+
+use dormouse::client::ConnectError;
+use dormouse::decode::FrameError;
+use dormouse::http::{FieldError, HeadError, HeadReader};
+use dormouse::server::{AcceptError, AnswerError, Refusal};
+use dormouse::wire::HeaderError;
+use dormouse::{
+    AbnormalClosure, Client, CloseCode, CloseError, Input, Limits, Prepared, SendError, Violation,
+};
+use support::{KEY, TEXT, client, feed, frame, server};
+
+const SECRET: &str = "hunter2";
+
+#[track_caller]
+fn shows(shown: &dyn Debug, expected: &str) {
+    assert_eq!(format!("{shown:?}"), expected);
+}
+
+#[test]
+fn debug_tells_lengths_and_states() {
+    let (mut ws, mut out) = server();
+    shows(&ws, "WebSocket { phase: Open, sending: Idle, limit: 1048576, .. }");
+    ws.text_fragment(SECRET, &mut out).unwrap();
+    feed(&mut ws, &frame(TEXT, Some(KEY), SECRET.as_bytes()), &mut out);
+    shows(&ws, "WebSocket { phase: Open, sending: Text, limit: 1048576, .. }");
+    shows(&out, "Outbox { len: 9, limit: 2097152 }");
+    shows(&out.slices(), "Slices { len: 9 }");
+    shows(&Prepared::text(SECRET), "Prepared { len: 9 }");
+    shows(&Input::new(&mut SECRET.as_bytes().to_vec()), "Input { len: 7 }");
+    ws.close(CloseCode::NORMAL, SECRET, &mut out);
+    shows(&ws, "WebSocket { phase: CloseSent, sending: Closed, limit: 1048576, .. }");
+    shows(&client().0, "WebSocket { phase: Open, sending: Idle, limit: 1048576, .. }");
+    shows(&Client::new(|| KEY), "Client { .. }");
+    shows(&CloseCode::GOING_AWAY, "CloseCode(1001)");
+
+    let mut reader = HeadReader::new(&Limits::default());
+    let mut head = format!("GET / HTTP/1.1\r\nCookie: {SECRET}").into_bytes();
+    assert_eq!(reader.next(&mut Input::new(&mut head)), Ok(None));
+    shows(&reader, "HeadReader { len: 31, limit: 8192, failed: None }");
+}
+
+/// An error says what is wrong in one line, and an error of a layer above says the same.
+#[test]
+fn errors_tell_one_line() {
+    let errors: Vec<(Box<dyn Error>, &str)> = vec![
+        (Box::new(HeaderError::UnknownOpcode(0xB)), "unknown opcode 0xb"),
+        (Box::new(FrameError::from(HeaderError::ControlTooLong)), "control frame above 125 bytes"),
+        (Box::new(Violation::from(FrameError::Unmasked)), "unmasked frame from a client"),
+        (Box::new(Violation::from(CloseError::OneByteBody)), "Close body of one byte"),
+        (Box::new(CloseError::InvalidCode(1005)), "close code 1005 must not be sent"),
+        (Box::new(Violation::MessageTooBig), "message is larger than the limit"),
+        (Box::new(AbnormalClosure), "connection ended without a Close frame"),
+        (Box::new(SendError::Full), "outbox is full"),
+        (Box::new(HeadError::BareLf), "a line ends with LF alone"),
+        (Box::new(HeadError::BodyLength), "the head does not tell the length of the body"),
+        (Box::new(Refusal::from(HeadError::Incomplete)), "400 Bad Request: the head has no end"),
+        (Box::new(Refusal::Forbidden), "403 Forbidden: this origin or user may not connect"),
+        (
+            Box::new(AnswerError::from(SendError::TooBig)),
+            "frame is larger than the outbox may ever hold",
+        ),
+        (Box::new(AcceptError::from(FieldError::Name)), "a field name is not a token"),
+        (Box::new(ConnectError::from(HeadError::Trailing)), "bytes follow the head"),
+        (Box::new(ConnectError::Status(302)), "the server answered with status 302"),
+    ];
+    for (error, expected) in errors {
+        assert_eq!(error.to_string(), expected);
+    }
+    assert_eq!(CloseCode::TRY_AGAIN_LATER.to_string(), "1013");
+}
