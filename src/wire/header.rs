@@ -126,7 +126,8 @@ impl FrameHeader {
             (Some(key), rest)
         };
         let header = Self { fin, rsv: Rsv(first & RSV), opcode, mask, payload_len };
-        Ok(Some((header, bytes.len().saturating_sub(rest.len()))))
+        // What is left is an end of `bytes`, so nothing wraps.
+        Ok(Some((header, bytes.len().wrapping_sub(rest.len()))))
     }
 
     /// How many bytes the header takes on the wire: 2 to 14.
