@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Line coverage of `src/` by the tests of the library: its own, and those in `tests/*.rs`. Prints each file
-# that has lines which no test runs, with their numbers, and fails below 98 %.
+# Line coverage of `src/` by the tests of the library. Prints each file that has lines which no test runs,
+# with their numbers, and fails below 98 %.
 #
 #   scripts/coverage.sh
 #
@@ -20,8 +20,7 @@ elif ! has_tools; then
 fi
 cargo llvm-cov --version >/dev/null 2>&1 || cargo install --locked --quiet cargo-llvm-cov
 
-suites=(--lib)
-for suite in tests/*.rs; do suites+=(--test "$(basename "$suite" .rs)"); done
+read -ra suites <<<"$(scripts/library-tests.sh | xargs)"
 mkdir -p target
 cargo llvm-cov --locked --quiet "${suites[@]}" --lcov --output-path target/coverage.lcov \
   >target/coverage.log 2>&1 || { tail -40 target/coverage.log >&2; exit 1; }

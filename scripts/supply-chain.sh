@@ -36,7 +36,7 @@ size=$(stat --format=%s "$package")
 echo "$(basename "$package"): $(tar tzf "$package" | wc -l) files, $size bytes"
 most=131072
 [ "$size" -le "$most" ] || { echo "the package is larger than $most bytes" >&2; exit 1; }
-if tar tzf "$package" | grep -vE '^[^/]*/(src/.*\.rs|README\.md|CHANGELOG\.md|LICENSE-[A-Z]*|Cargo\.(toml|lock)|Cargo\.toml\.orig|\.cargo_vcs_info\.json)$'; then
+if tar tzf "$package" | grep -vE '^[^/]*/(src/.*\.rs|README\.md|CHANGELOG\.md|CONFORMANCE\.md|LICENSE-[A-Z]*|Cargo\.(toml|lock)|Cargo\.toml\.orig|\.cargo_vcs_info\.json)$'; then
   echo "the package has files that nobody needs" >&2
   exit 1
 fi

@@ -345,16 +345,17 @@ impl Mixed {
         }
     }
 
-    /// Doubles the room, up to twice the limit: then half of a full buffer is written bytes, and
-    /// moving the other half to the front costs no more than writing it did.
+    /// Doubles the room, up to one and a half times the limit: then a third of a full buffer is written
+    /// bytes, and moving the rest to the front costs twice what writing them did. What is left up to
+    /// twice the limit is for the list of inserts: 64 bytes at most for each 128 that are shared.
     #[cold]
     fn grow(&mut self, len: usize, limit: usize) {
-        if self.written >= self.own.len() / 2 {
+        if self.written >= self.own.len() / 3 {
             self.compact();
         }
         let needed = self.own.len() + len;
         if needed > self.own.capacity() {
-            let doubled = (self.own.capacity() * 2).min(limit.saturating_mul(2));
+            let doubled = (self.own.capacity() * 2).min(limit.saturating_add(limit / 2));
             self.own.reserve_exact(needed.max(doubled) - self.own.len());
         }
     }

@@ -7,13 +7,16 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 thread_local! {
-    static COUNTS: Cell<Counts> = const { Cell::new(Counts { calls: 0, live: 0, peak: 0 }) };
+    static COUNTS: Cell<Counts> =
+        const { Cell::new(Counts { calls: 0, asked: 0, live: 0, peak: 0 }) };
 }
 
 #[derive(Clone, Copy)]
 struct Counts {
     /// How often memory was asked for: new, or more of it.
     calls: usize,
+    /// How many bytes were asked for, each time in full.
+    asked: usize,
     /// Live bytes; negative if this thread freed what another one allocated.
     live: isize,
     peak: isize,
@@ -26,30 +29,35 @@ pub struct Counting;
 // destructors, which never allocate themselves.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count(1, layout.size() as isize);
+        count(1, layout.size(), layout.size() as isize);
         // SAFETY: the caller keeps the contract of `GlobalAlloc`, which is the system's as well.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
-        count(0, -(layout.size() as isize));
+        count(0, 0, -(layout.size() as isize));
         // SAFETY: as in `alloc`.
         unsafe { System.dealloc(memory, layout) }
     }
 
     unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        count(1, size as isize - layout.size() as isize);
+        count(1, size, size as isize - layout.size() as isize);
         // SAFETY: as in `alloc`.
         unsafe { System.realloc(memory, layout, size) }
     }
 }
 
-fn count(calls: usize, bytes: isize) {
+fn count(calls: usize, asked: usize, bytes: isize) {
     // A thread that is ending has no counters any more, and nobody asks for them.
     let _ = COUNTS.try_with(|counts| {
-        let Counts { calls: before, live, peak } = counts.get();
-        let live = live + bytes;
-        counts.set(Counts { calls: before + calls, live, peak: peak.max(live) });
+        let before = counts.get();
+        let live = before.live + bytes;
+        counts.set(Counts {
+            calls: before.calls + calls,
+            asked: before.asked + asked,
+            live,
+            peak: before.peak.max(live),
+        });
     });
 }
 
@@ -58,13 +66,16 @@ fn count(calls: usize, bytes: isize) {
 pub struct Usage {
     /// How often it asked for memory.
     pub calls: usize,
+    /// How many bytes it asked for in all, those of a buffer that grows counted anew each time: the
+    /// most that growing can have copied. What is linear here is not quadratic in disguise.
+    pub asked: usize,
     /// How many bytes it left behind, or took away.
     pub kept: isize,
     /// How many bytes it had at most at a time.
     pub peak: isize,
 }
 
-pub const NOTHING: Usage = Usage { calls: 0, kept: 0, peak: 0 };
+pub const NOTHING: Usage = Usage { calls: 0, asked: 0, kept: 0, peak: 0 };
 
 /// Runs `work` and tells what it did to the heap. Its result lives on, and counts as kept.
 pub fn usage<T>(work: impl FnOnce() -> T) -> (T, Usage) {
@@ -74,6 +85,7 @@ pub fn usage<T>(work: impl FnOnce() -> T) -> (T, Usage) {
     let after = COUNTS.get();
     let usage = Usage {
         calls: after.calls - before.calls,
+        asked: after.asked - before.asked,
         kept: after.live - before.live,
         peak: after.peak - before.live,
     };

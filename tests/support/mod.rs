@@ -7,10 +7,12 @@
 #![allow(dead_code, reason = "each test crate uses its own part of the support")]
 
 pub mod cases;
+pub mod connection;
 pub mod driver;
 pub mod embedder;
 pub mod handshakes;
 pub mod heap;
+pub mod hostile;
 pub mod laws;
 pub mod model;
 pub mod oracle;
