@@ -184,3 +184,54 @@ fn rfc9110_15_answers() {
     let expected = [("Retry-After", "7"), ("Content-Type", "text/plain; charset=utf-8")];
     assert!(fields.fields().expect("valid").eq(expected));
 }
+
+/// RFC 9110 §15 and RFC 6585 have these phrases; a status that they do not name has none.
+#[test]
+fn rfc9110_15_1_phrases() {
+    for line in [
+        "200 OK",
+        "201 Created",
+        "202 Accepted",
+        "204 No Content",
+        "205 Reset Content",
+        "206 Partial Content",
+        "301 Moved Permanently",
+        "302 Found",
+        "303 See Other",
+        "304 Not Modified",
+        "307 Temporary Redirect",
+        "308 Permanent Redirect",
+        "400 Bad Request",
+        "401 Unauthorized",
+        "403 Forbidden",
+        "404 Not Found",
+        "405 Method Not Allowed",
+        "406 Not Acceptable",
+        "408 Request Timeout",
+        "409 Conflict",
+        "410 Gone",
+        "411 Length Required",
+        "413 Content Too Large",
+        "414 URI Too Long",
+        "415 Unsupported Media Type",
+        "426 Upgrade Required",
+        "429 Too Many Requests",
+        "431 Request Header Fields Too Large",
+        "500 Internal Server Error",
+        "501 Not Implemented",
+        "502 Bad Gateway",
+        "503 Service Unavailable",
+        "504 Gateway Timeout",
+        "505 HTTP Version Not Supported",
+        "299 ",
+        "418 ",
+        "599 ",
+    ] {
+        let status = line[..3].parse().expect("a status");
+        let answer = Answer::new(status);
+        assert_eq!(answer.status(), status);
+        let mut out = outbox();
+        answer.write(&mut out).expect("room");
+        assert!(text(&out).starts_with(&format!("HTTP/1.1 {line}\r\n")), "{line}");
+    }
+}

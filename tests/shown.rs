@@ -36,6 +36,7 @@ fn debug_tells_lengths_and_states() {
     shows(&Input::new(&mut SECRET.as_bytes().to_vec()), "Input { len: 7 }");
     ws.close(CloseCode::NORMAL, SECRET, &mut out);
     shows(&ws, "WebSocket { phase: CloseSent, sending: Closed, limit: 1048576, .. }");
+    assert!(ws.is_closing() && !client().0.is_closing());
     shows(&client().0, "WebSocket { phase: Open, sending: Idle, limit: 1048576, .. }");
     shows(&Client::new(|| KEY), "Client { .. }");
     shows(&CloseCode::GOING_AWAY, "CloseCode(1001)");
@@ -59,6 +60,10 @@ fn errors_tell_one_line() {
         (Box::new(AbnormalClosure), "connection ended without a Close frame"),
         (Box::new(SendError::Full), "outbox is full"),
         (Box::new(HeadError::BareLf), "a line ends with LF alone"),
+        (Box::new(HeadError::TooLarge), "the head is larger than the limit"),
+        (Box::new(HeadError::LineTooLong), "the first line is longer than the limit"),
+        (Box::new(HeadError::TooManyHeaders), "the head has too many fields"),
+        (Box::new(HeadError::StatusLine), "the status line is malformed"),
         (Box::new(HeadError::BodyLength), "the head does not tell the length of the body"),
         (Box::new(Refusal::from(HeadError::Incomplete)), "400 Bad Request: the head has no end"),
         (Box::new(Refusal::Forbidden), "403 Forbidden: this origin or user may not connect"),
