@@ -1,6 +1,6 @@
-//! `CONFORMANCE.md` as a test: the table of rules names only tests, errors and words that exist, leaves
-//! out no sentence of RFC 6455 and no error that a peer can cause, and has a test for each rule that
-//! the library obeys.
+//! `CONFORMANCE.md` as a test: the table of rules names only tests, cases, errors and words that exist,
+//! leaves out no sentence of RFC 6455 and no error that a peer can cause, and has a test or a case for
+//! each rule that the library obeys.
 //!
 //! As in `tests/layers.rs`, sources are read as text that rustfmt has laid out.
 
@@ -45,11 +45,15 @@ const OF_PEERS: &[&str] = &[
     "ConnectError",
 ];
 
+/// The cases that `tests/handshake_matrix.rs` runs; each is as good as a test.
+const CASES: &[&str] = &["tests/data/handshakes/server.txt", "tests/data/handshakes/client.txt"];
+
 const HEADER: &str = "| # | section | who | rule | obeyed by | proved by |";
 
 /// What the table may speak of.
 struct Tree {
-    /// The tests of each file, by its path from the root: `name`, or `tests::name` inside a source file.
+    /// The tests of each file, by its path from the root: `name`, or `tests::name` inside a source file,
+    /// or the name of a case.
     tests: BTreeMap<String, BTreeSet<String>>,
     /// The variants of each public enum.
     variants: BTreeMap<String, BTreeSet<String>>,
@@ -185,7 +189,7 @@ fn check_who(row: &Row<'_>, faults: &mut Vec<String>) {
     }
 }
 
-/// A rule that the library obeys has a test, and every test that is named exists.
+/// A rule that the library obeys has a proof, and every test and every case that is named exists.
 fn check_proofs(row: &Row<'_>, tree: &Tree, faults: &mut Vec<String>) {
     if row.is_library_duty() && row.proofs.is_empty() {
         faults.push("the library obeys it and no test proves it".to_owned());
@@ -198,7 +202,7 @@ fn check_proofs(row: &Row<'_>, tree: &Tree, faults: &mut Vec<String>) {
         match tree.tests.get(path) {
             None => faults.push(format!("`{proof}`: there is no file {path}")),
             Some(tests) if !tests.contains(name) => {
-                faults.push(format!("`{proof}`: {path} has no such #[test]"));
+                faults.push(format!("`{proof}`: {path} has no such test or case"));
             }
             Some(_) => {}
         }
@@ -273,6 +277,10 @@ impl Tree {
                 functions.extend(function_names(path, code));
             }
         }
+        for path in CASES {
+            let text = fs::read_to_string(root().join(path)).expect("a file of cases");
+            tests_of.insert((*path).to_owned(), cases(&text).map(str::to_owned).collect());
+        }
         Self { tests: tests_of, variants, functions, documentation: documentation_of }
     }
 }
@@ -332,6 +340,11 @@ fn tests<'t>(text: &'t str, macros: &BTreeSet<&str>) -> BTreeSet<&'t str> {
         }
     }
     tests
+}
+
+/// The names of the cases in `text`.
+fn cases(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().filter_map(|line| line.strip_prefix("case: "))
 }
 
 /// All documentation in `text` as one line.
@@ -400,11 +413,13 @@ fn faults_of_the_table_are_found() {
         ("| §5.1 | server | mask no frame", "| §5.1 | all | mask no frame", "`all` is nobody"),
         ("| mask no frame |", "| |", "does not say what the rule is"),
         ("| mask no frame |", "| mask | no frame |", "not a row of six cells"),
-        (" `tests/handshake_client.rs::s4_1_protocol_not_offered` |", " |", "no test proves it"),
-        ("::s4_1_protocol_not_offered`", "::s4_1_protocol_offered`", "has no such #[test]"),
-        ("::s5_5_1_nothing_is_sent_after_a_close`", "::plain`", "has no such #[test]"),
+        (" `tests/handshake_answers.rs::s4_2_2_the_answer` |", " |", "no test proves it"),
+        ("::protocol-that-was-not-offered`", "::protocol-that-was`", "has no such test or case"),
+        ("/client.txt::status-of-two-digits`", "/server.txt::status-of-two-digits`", "no such"),
+        ("/server.txt::key-missing`", "/servers.txt::key-missing`", "there is no file tests/data"),
+        ("::s5_5_1_nothing_is_sent_after_a_close`", "::plain`", "has no such test or case"),
         ("/sections.rs::", "/section.rs::", "there is no file tests/section.rs"),
-        ("mask.rs::tests::s5_3_every", "mask.rs::s5_3_ever", "has no such #[test]"),
+        ("mask.rs::tests::s5_3_every", "mask.rs::s5_3_ever", "has no such test or case"),
         ("`FrameError::Masked`", "`FrameError::Masks`", "`FrameError::Masks` is not in src/"),
         ("`FrameError::Masked`", "`FrameError`", "FrameError::Masked obeys no rule"),
         ("`Connect::write`", "`Connect::writes`", "`Connect::writes` is not in src/"),
@@ -428,5 +443,7 @@ fn tests_are_told_from_what_looks_like_them() {
     let macros = BTreeSet::from(["cases"]);
     assert_eq!(tests(text, &macros), BTreeSet::from(["one", "two", "three", "four", "five"]));
     let files = files();
-    assert_eq!(test_macros(files.values()), BTreeSet::from(["parses", "stories", "verdicts"]));
+    assert_eq!(test_macros(files.values()), BTreeSet::from(["parses", "stories"]));
+    let text = "# case: no\ncase: one-a\nabout: case: no\n| case: no\nwhen: more\ncase: b\n";
+    assert!(cases(text).eq(["one-a", "b"]));
 }
