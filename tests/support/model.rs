@@ -38,7 +38,9 @@ impl Model {
     }
 
     pub fn push(&mut self, bytes: Vec<u8>) {
-        self.frames.push(Waiting { bytes, is_replaceable: false });
+        if !bytes.is_empty() {
+            self.frames.push(Waiting { bytes, is_replaceable: false });
+        }
     }
 
     pub fn push_pong(&mut self, bytes: Vec<u8>) {
