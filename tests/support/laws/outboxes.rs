@@ -103,7 +103,7 @@ fn perform(act: &Act, number: u8, out: &mut Outbox, model: &mut Model) {
         }
         Act::Append | Act::Flush(..) => unreachable!("takes two outboxes"),
     };
-    if model.counted() + bytes.len() <= LIMIT {
+    if bytes.is_empty() || model.counted() + bytes.len() <= LIMIT {
         assert_eq!(result, Ok(()));
         model.push(bytes);
     } else {
