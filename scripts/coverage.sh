@@ -20,13 +20,15 @@ elif ! has_tools; then
 fi
 cargo llvm-cov --version >/dev/null 2>&1 || cargo install --locked --quiet cargo-llvm-cov
 
-read -ra suites <<<"$(scripts/library-tests.sh | xargs)"
+suites=$(scripts/library-tests.sh)
 mkdir -p target
-cargo llvm-cov --locked --quiet "${suites[@]}" --lcov --output-path target/coverage.lcov \
+# shellcheck disable=SC2086 # a list of arguments
+cargo llvm-cov --locked --quiet $suites --lcov --output-path target/coverage.lcov \
   >target/coverage.log 2>&1 || { tail -40 target/coverage.log >&2; exit 1; }
 
 awk -v root="$PWD/" -v least="$least" '
-  /^SF:/ { file = substr($0, 4); sub(root, "", file); is_ours = file ~ /^src\//; end = 1e9
+  /^SF:/ { file = substr($0, 4); if (index(file, root) == 1) file = substr(file, length(root) + 1)
+           is_ours = file ~ /^src\//; end = 1e9
            if (is_ours) { number = 0
              while ((getline line < file) > 0) { number++; if (line ~ /^#\[cfg\(test\)\]/) { end = number; break } }
              close(file) } }

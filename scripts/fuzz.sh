@@ -9,12 +9,13 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 case ${1-} in
-  '' | *[!0-9]*) sed -n '2,4s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+  '' | 0 | *[!0-9]*) sed -n '2,4s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
 esac
 seconds=$1
 shift
 cd fuzz
-mapfile -t all < <(cargo +nightly fuzz list)
+targets=$(cargo +nightly fuzz list)
+mapfile -t all <<<"$targets"
 [ $# -gt 0 ] || set -- "${all[@]}"
 for target; do
   printf '%s\n' "${all[@]}" | grep -qx -- "$target" || { echo "no such target: $target" >&2; exit 2; }
@@ -25,6 +26,5 @@ for target; do
     -max_total_time="$seconds" -max_len=4096 -timeout=10 -rss_limit_mb=1024 \
     -dict=dictionary -print_final_stats=1 2>"corpus/$target.log" ||
     { tail -40 "corpus/$target.log" >&2; exit 1; }
-  grep -E '^(Done|stat::number_of_executed_units)' "corpus/$target.log" | sed "s/^/$target: /"
-  grep 'cov:' "corpus/$target.log" | tail -1 | sed "s/^/$target: /"
+  grep -E '^Done|DONE' "corpus/$target.log" | sed "s/^/$target: /"
 done

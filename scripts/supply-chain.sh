@@ -11,7 +11,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-baseline=$(git tag --list 'v*' --sort=-version:refname 2>/dev/null | head -1)
+baseline=$({ git tag --list 'v*' --sort=-version:refname || echo "no history here" >&2; } | head -1)
 case ${1-} in
   '') ;;
   --baseline) baseline=${2:?--baseline needs a revision} ;;
@@ -28,9 +28,10 @@ else
   echo "SKIPPED: no database of advisories within reach"
 fi
 
-# Hosted runs check that nothing is uncommitted. A package holds what is needed to build and read it. Building it shows that it needs nothing else.
+# A package holds what is needed to build and read it; building it shows that it needs nothing else.
+# Hosted runs also refuse what is not committed.
 echo "package"
-cargo package --locked --quiet $([ -n "${CI-}" ] || echo --allow-dirty)
+cargo package --locked --quiet --target-dir target $([ -n "${CI-}" ] || echo --allow-dirty)
 package=$(ls -t target/package/dormouse-*.crate | head -1)
 size=$(stat --format=%s "$package")
 echo "$(basename "$package"): $(tar tzf "$package" | wc -l) files, $size bytes"

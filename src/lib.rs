@@ -159,7 +159,7 @@
 //! | 1 | [`wire`]: headers, masking, close codes; [`Role`] |
 //! | 0 | [`Limits`], [`Input`] |
 #![forbid(unsafe_code)]
-// Nothing that a peer sends panics. What could is an error of the build, or argued where it stands.
+// Nothing that a peer sends panics. What could, and what clippy knows of, is refused or argued in place.
 #![cfg_attr(
     not(test),
     deny(

@@ -1,6 +1,6 @@
 //! `CONFORMANCE.md` as a test: the table of rules names only tests, cases, errors and words that exist,
-//! leaves out no sentence of RFC 6455 and no error that a peer can cause, and has a test or a case for
-//! each rule that the library obeys.
+//! has as many rows as were counted in RFC 6455, leaves out no error that a peer can cause, and has a
+//! test or a case for each rule that the library obeys.
 //!
 //! As in `tests/layers.rs`, sources are read as text that rustfmt has laid out.
 

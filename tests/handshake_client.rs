@@ -1,7 +1,7 @@
 //! The client's side of the opening handshake, RFC 6455 §4.1: the request byte by byte, and nothing of
 //! it where a value is wrong; recorded answers; and the two sides of the library with each other.
 //!
-//! The rules of the answer, each broken alone and cut at every place, are cases of
+//! The rules of the answer, each broken alone and in many cuts, are cases of
 //! `tests/data/handshakes/client.txt`, which `tests/handshake_matrix.rs` runs.
 
 use dormouse::client::{Connect, ConnectError};

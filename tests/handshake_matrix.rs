@@ -1,7 +1,8 @@
 //! The opening handshake as a matrix of cases, RFC 6455 §4: every rule broken alone, on both sides.
 //!
 //! The cases are text in `tests/data/handshakes`, for use with any library. Each is run in one read,
-//! cut in two at every place, and byte by byte, and has to come out the same.
+//! cut in two at every place (a long one at a sample of places), and byte by byte, and has to come out
+//! the same.
 
 mod support;
 

@@ -2,7 +2,7 @@
 //! parser has read, the limit of a head and damage to one in any split, and what the reader of heads
 //! keeps and copies.
 //!
-//! The rules of the request, each broken alone and cut at every place, are cases of
+//! The rules of the request, each broken alone and in many cuts, are cases of
 //! `tests/data/handshakes/server.txt`, which `tests/handshake_matrix.rs` runs.
 
 mod support;

@@ -10,7 +10,7 @@ use std::io::ErrorKind;
 use dormouse::{CloseCode, Event, Input, Limits, Outbox, Prepared, SendError};
 use proptest::collection::vec;
 use proptest::prelude::*;
-use support::laws::outboxes::{Act, outboxes_are_their_models};
+use support::laws::outboxes::{Act, Room, outboxes_are_their_models};
 use support::model::PONGS_IN_FULL;
 use support::outboxes::{
     BLOCKS, LONG, drain, limited, mixed, pong, push_pongs_in_full, receive_ping,
@@ -317,8 +317,8 @@ fn act() -> impl Strategy<Value = Act> {
         8 => (0..30u16).prop_map(Act::Advance),
         2 => (0..600u16).prop_map(Act::Advance),
         3 => Just(Act::Append),
-        3 => (0..600usize, prop::bool::weighted(0.2)).prop_map(|(room, fails)| {
-            Act::Flush(room, fails)
+        3 => (0..600usize, 1..200usize, prop::bool::weighted(0.2)).prop_map(|(len, step, fails)| {
+            Act::Flush(Room { len, step, fails })
         }),
         1 => Just(Act::Clear),
     ]

@@ -51,6 +51,28 @@ proptest! {
     }
 }
 
+/// Each difference that the law allows is one that there is.
+#[test]
+fn another_implementation_differs_in_five_ways() {
+    use support::laws::peer::Difference;
+    let plain = |first, payload: &[u8]| frame(first, None, payload);
+    let long_form = support::header_in_form(FIN | TEXT, None, 0, support::Form::Medium);
+    let long_ping = support::header_in_form(support::PING, None, 0, support::Form::Long);
+    let close = |code| plain(support::CLOSE, &support::close_body(code, ""));
+    let empty = [plain(TEXT, b""), plain(support::CONTINUATION, b"").repeat(128)].concat();
+    for (bytes, difference) in [
+        (long_form, Some(Difference::NonMinimalLength)),
+        (long_ping, Some(Difference::NonMinimalLength)),
+        (close(1005), Some(Difference::CloseCode)),
+        (close(1014), Some(Difference::BadGateway)),
+        (plain(FIN | TEXT, b"\xff and more")[..4].to_vec(), Some(Difference::ToldEarlier)),
+        (empty, Some(Difference::EmptyFragments)),
+        (plain(support::CLOSE, &support::close_body(1002, "Protocol violation")), None),
+    ] {
+        assert_eq!(both_agree(Reader::Client, &bytes), difference, "{bytes:x?}");
+    }
+}
+
 /// A fixed stream with everything in it, cut at every two places, so that each kind of state is
 /// resumed from each kind of state at least once however the random streams fall.
 #[test]

@@ -5,13 +5,6 @@
 //! buffer of its own, so that a newer one can take its place: a peer that pings and never reads makes
 //! nothing grow (§5.5.3).
 
-#![expect(
-    clippy::arithmetic_side_effects,
-    reason = "lengths of buffers that exist, and positions that never pass the end they are taken \
-        from: what a peer sends does not come here. Where tests and fuzzers run, a position that is \
-        wrong panics, and does not go on as another number"
-)]
-
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -58,7 +51,7 @@ impl Queue {
     pub(super) fn len(&self) -> usize {
         match self {
             Self::One(frame) => frame.as_bytes().len(),
-            Self::Mixed(mixed) => mixed.len_without_pong() + mixed.pong.len(),
+            Self::Mixed(mixed) => mixed.len_without_pong().saturating_add(mixed.pong.len()),
         }
     }
 
@@ -156,6 +149,12 @@ enum Inserted {
     Pong,
 }
 
+#[expect(
+    clippy::arithmetic_side_effects,
+    reason = "lengths of buffers that exist, and positions that never pass the end that they are taken \
+        from. Of what a peer sends only pongs come here, of 125 bytes. In tests and fuzzers a wrong \
+        position panics, which saturating would hide"
+)]
 impl Mixed {
     #[inline]
     fn is_empty(&self) -> bool {
@@ -409,13 +408,13 @@ impl<'q> Iterator for Slices<'q> {
         let queue = match self.queue? {
             Queue::Mixed(mixed) => mixed,
             Queue::One(frame) => {
-                self.insert += 1;
+                self.insert = self.insert.saturating_add(1);
                 return (self.insert == 1).then_some(frame.as_bytes());
             }
         };
         let until = match queue.inserts.get(self.insert) {
             Some(insert) if insert.at == self.own_at => {
-                self.insert += 1;
+                self.insert = self.insert.saturating_add(1);
                 return Some(queue.bytes_of(insert));
             }
             Some(insert) => insert.at,
@@ -432,7 +431,7 @@ impl<'q> Iterator for Slices<'q> {
 fn push_frame(buffer: &mut Vec<u8>, header: FrameHeader, payload: &[u8]) {
     // Copying all 14 bytes and cutting off is faster than a copy of variable length.
     let mut bytes = [0; MAX_HEADER_LEN];
-    let header_end = buffer.len() + header.encode(&mut bytes).len();
+    let header_end = buffer.len().saturating_add(header.encode(&mut bytes).len());
     buffer.extend_from_slice(&bytes);
     buffer.truncate(header_end);
     buffer.extend_from_slice(payload);

@@ -1,6 +1,7 @@
 //! A server and a client joined by byte queues: whatever the network does to the portions, both see
 //! the same conversation and both end it (RFC 6455 §5, §7).
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Write};
 
@@ -9,7 +10,7 @@ use dormouse::{CloseCode, Event, Input, Limits, Outbox, Role, SendError, WebSock
 
 use super::super::{binary, text};
 
-const LIMITS: Limits = Limits { message: 1 << 20, outbox: 1 << 24, head: 1 << 13 };
+const LIMITS: Limits = Limits { message: 1 << 20, outbox: 1 << 26, head: 1 << 13 };
 
 /// A message, and how it is sent.
 #[derive(Arbitrary, Clone, Debug)]
@@ -119,6 +120,7 @@ pub struct Endpoint<R> {
 }
 
 pub fn endpoints() -> (Endpoint<dormouse::Server>, Endpoint<dormouse::Client>) {
+    SEED.set(1);
     (Endpoint::new(WebSocket::server(&LIMITS)), Endpoint::new(WebSocket::client(&LIMITS, next_key)))
 }
 
@@ -222,10 +224,10 @@ impl<R: Role> Endpoint<R> {
     }
 }
 
+thread_local!(static SEED: Cell<u32> = const { Cell::new(1) });
+
 /// A key that is another one for each frame.
 fn next_key() -> [u8; 4] {
-    use std::cell::Cell;
-    thread_local!(static SEED: Cell<u32> = const { Cell::new(1) });
     SEED.set(SEED.get().wrapping_mul(1_664_525).wrapping_add(1_013_904_223));
     SEED.get().to_be_bytes()
 }

@@ -1,15 +1,14 @@
 //! What waits to be written (RFC 6455 §5.5.3, §6.1): whatever is queued and whatever a socket takes,
 //! frames go out whole, in order and bounded, as the model says.
 
-use std::io::ErrorKind;
-use std::iter::repeat_n;
+use std::io::{self, ErrorKind, IoSlice, Write};
 
 use arbitrary::{Arbitrary, Unstructured};
 use dormouse::{CloseCode, Limits, Outbox, Prepared, SendError, WebSocket};
 
 use super::super::model::Model;
-use super::super::outboxes::{BLOCKS, drain, pong, receive_ping};
-use super::super::sink::{Answer, Scripted};
+use super::super::outboxes::{drain, pong, receive_ping};
+use super::super::sink::Answer;
 use super::super::{BINARY, CLOSE, FIN, TEXT, close_body, frame, waiting};
 
 /// The limit of every outbox here: a few frames of the larger acts.
@@ -25,10 +24,19 @@ pub enum Act {
     Advance(u16),
     /// Moves what waits in this outbox to the end of the other.
     Append,
-    /// Writes the other outbox, then this one, to a socket that takes so many bytes and then blocks,
-    /// or fails.
-    Flush(#[arbitrary(with = |u: &mut Unstructured<'_>| u.int_in_range(0..=600))] usize, bool),
+    /// Writes the other outbox, then this one, to a socket.
+    Flush(Room),
     Clear,
+}
+
+/// A socket that takes so many bytes, in steps of so many, and then blocks, or fails.
+#[derive(Arbitrary, Clone, Debug)]
+pub struct Room {
+    #[arbitrary(with = |u: &mut Unstructured<'_>| u.int_in_range(0..=600))]
+    pub len: usize,
+    #[arbitrary(with = |u: &mut Unstructured<'_>| u.int_in_range(1..=200))]
+    pub step: usize,
+    pub fails: bool,
 }
 
 pub fn target(bytes: &[u8]) {
@@ -114,14 +122,40 @@ fn perform(act: &Act, number: u8, out: &mut Outbox, model: &mut Model) {
 /// An act that takes two outboxes, of which the second one's bytes go behind those of the first.
 fn perform_both(act: &Act, outboxes: (&mut Outbox, &mut Outbox), models: (&mut Model, &mut Model)) {
     let ((own, shared), (model, model_of_shared)) = (outboxes, models);
-    let Act::Flush(room, fails) = *act else {
+    let Act::Flush(Room { len: room, step, fails }) = *act else {
         return assert_eq!(own.append(shared), model.append(model_of_shared, LIMIT));
     };
     let before = model.bytes().len() + model_of_shared.bytes().len();
-    let end = if fails { Answer::Fails(ErrorKind::BrokenPipe) } else { BLOCKS };
-    let answers = repeat_n(Answer::Takes(1), room).chain([end, Answer::Takes(usize::MAX)]);
-    let mut sink = Scripted::new(answers);
+    let end = if fails { ErrorKind::BrokenPipe } else { ErrorKind::WouldBlock };
+    let mut sink = Socket { left: room, step, end };
     let flushed = own.flush(shared, &mut sink);
     assert_eq!(flushed.is_ok(), model.flush(model_of_shared, room, fails, LIMIT));
     assert!(flushed.is_err() || flushed.is_ok_and(|written| written == room.min(before)));
+}
+
+/// Takes `left` bytes, at most `step` of them in a call, and then fails.
+struct Socket {
+    left: usize,
+    step: usize,
+    end: ErrorKind,
+}
+
+impl Write for Socket {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.write_vectored(&[IoSlice::new(bytes)])
+    }
+
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        if self.left == 0 {
+            return Err(self.end.into());
+        }
+        let len: usize = slices.iter().map(|slice| slice.len()).sum();
+        let taken = len.min(self.step).min(self.left);
+        self.left -= taken;
+        Ok(taken)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }

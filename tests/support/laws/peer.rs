@@ -8,7 +8,7 @@ use std::io::{self, Read, Write};
 use arbitrary::{Arbitrary, Unstructured};
 use dormouse::decode::FrameError;
 use dormouse::wire::HeaderError;
-use dormouse::{CloseError, Event, Violation};
+use dormouse::{CloseCode, CloseError, CloseFrame, Event, Violation};
 use tungstenite::protocol::{Role, WebSocket, WebSocketConfig};
 use tungstenite::{Error, Message};
 
@@ -22,7 +22,7 @@ const LIMIT: usize = 1 << 16;
 
 /// Where the two differ, and the sentence by which dormouse is right or free to do as it does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Difference {
+pub enum Difference {
     /// tungstenite takes a length in a longer form than it needs, also that of a control frame. §5.2:
     /// "in all cases, the minimal number of bytes MUST be used to encode the length".
     NonMinimalLength,
@@ -42,53 +42,104 @@ enum Difference {
 }
 
 /// What the other one says about a stream.
+#[derive(Debug)]
 struct Verdict {
     messages: Vec<Event<'static>>,
-    /// The code of a Close that it replaced by one of its own.
-    has_replaced_close: bool,
     is_violation: bool,
 }
 
-/// Both say the same about `bytes`, but for the differences that are listed.
-pub fn both_agree(reader: Reader, bytes: &[u8]) {
+/// Both say the same about `bytes`, but for the differences that are listed. Returns the one that it is.
+pub fn both_agree(reader: Reader, bytes: &[u8]) -> Option<Difference> {
     let ours = run(bytes, reader, LIMIT, WHOLE);
     let theirs = ask(reader, bytes);
-    let is_same = ours.events == theirs.messages
-        && ours.violation.is_some() == theirs.is_violation
-        && !theirs.has_replaced_close;
-    if !is_same {
-        let difference = name(&ours, &theirs);
-        assert!(
-            difference.is_some(),
-            "{ours:?} but {:?}, {}",
-            theirs.messages,
-            theirs.is_violation
-        );
+    if ours.events == theirs.messages && ours.violation.is_some() == theirs.is_violation {
+        return None;
     }
+    let difference = name(&ours, &theirs, &Shape::of(bytes));
+    assert!(difference.is_some(), "{ours:?} but {theirs:?}");
+    difference
 }
 
-/// Which of the differences it is, if it is one. That tungstenite is further, or tells nothing, is
-/// what shows them.
-fn name(ours: &Story, theirs: &Verdict) -> Option<Difference> {
+/// Which of the differences it is, if it is one: what both say has to fit, and the stream has to have
+/// what the difference is about.
+fn name(ours: &Story, theirs: &Verdict, shape: &Shape) -> Option<Difference> {
     let is_beginning = theirs.messages.starts_with(&ours.events);
-    let is_same_until_then = theirs.messages == ours.events;
+    let is_same = theirs.messages == ours.events;
+    let theirs_before_close = match theirs.messages.split_last() {
+        Some((Event::Close(Some(close)), before)) if is_replaced(close) => Some(before),
+        _ => None,
+    };
     match ours.violation {
         Some(Violation::Frame(FrameError::Header(
             HeaderError::NonMinimalLength | HeaderError::ControlTooLong,
-        ))) if !is_same_until_then => is_beginning.then_some(Difference::NonMinimalLength),
-        Some(Violation::TooManyEmptyFragments) => {
+        ))) if shape.has_long_form && is_beginning => Some(Difference::NonMinimalLength),
+        Some(Violation::TooManyEmptyFragments) if shape.empty_fragments > 128 => {
             is_beginning.then_some(Difference::EmptyFragments)
         }
-        Some(Violation::Close(CloseError::InvalidCode(_))) if theirs.has_replaced_close => {
-            is_same_until_then.then_some(Difference::CloseCode)
+        Some(Violation::Close(CloseError::InvalidCode(_)))
+            if theirs_before_close == Some(&ours.events) =>
+        {
+            Some(Difference::CloseCode)
         }
-        Some(_) => (is_same_until_then && !theirs.is_violation).then_some(Difference::ToldEarlier),
+        Some(_) => (is_same && !theirs.is_violation && shape.ends_inside_a_frame)
+            .then_some(Difference::ToldEarlier),
         None => {
             let (last, before) = ours.events.split_last()?;
             let Event::Close(Some(close)) = last else { return None };
-            let is_bad_gateway = theirs.has_replaced_close && close.code.get() == 1014;
-            (is_bad_gateway && before == theirs.messages).then_some(Difference::BadGateway)
+            let is_bad_gateway = close.code.get() == 1014 && theirs_before_close == Some(before);
+            is_bad_gateway.then_some(Difference::BadGateway)
         }
+    }
+}
+
+/// The Close that tungstenite reports in the place of one with a code that it does not know.
+fn is_replaced(close: &CloseFrame<'_>) -> bool {
+    close.code == CloseCode::PROTOCOL_ERROR && close.reason == "Protocol violation"
+}
+
+/// What there is in a stream, frame by frame, whatever else is wrong with it.
+#[derive(Default)]
+struct Shape {
+    /// A length stands in a longer form than it needs.
+    has_long_form: bool,
+    empty_fragments: usize,
+    ends_inside_a_frame: bool,
+}
+
+impl Shape {
+    fn of(mut bytes: &[u8]) -> Self {
+        let mut shape = Self::default();
+        while let Some((&first, rest)) = bytes.split_first() {
+            match shape.frame(first, rest) {
+                Some(behind) => bytes = behind,
+                None => {
+                    shape.ends_inside_a_frame = true;
+                    break;
+                }
+            }
+        }
+        shape
+    }
+
+    /// Notes one frame and returns what is behind it, if it is all there.
+    fn frame<'b>(&mut self, first: u8, rest: &'b [u8]) -> Option<&'b [u8]> {
+        let (&second, rest) = rest.split_first()?;
+        let (len, least, rest) = match second & 0x7F {
+            126 => {
+                let (len, rest) = rest.split_first_chunk()?;
+                (u64::from(u16::from_be_bytes(*len)), 126, rest)
+            }
+            127 => {
+                let (len, rest) = rest.split_first_chunk()?;
+                (u64::from_be_bytes(*len), 65_536, rest)
+            }
+            len => (len.into(), 0, rest),
+        };
+        self.has_long_form |= len < least;
+        let key = if second & 0x80 == 0 { 0 } else { 4 };
+        let behind = rest.get(key..)?.get(usize::try_from(len).ok()?..)?;
+        self.empty_fragments += usize::from(len == 0 && first & FIN == 0);
+        Some(behind)
     }
 }
 
@@ -121,8 +172,7 @@ fn ask(reader: Reader, bytes: &[u8]) -> Verdict {
         .max_message_size(Some(LIMIT))
         .max_frame_size(Some(LIMIT));
     let mut ws = WebSocket::from_raw_socket(Socket(bytes), role, Some(config));
-    let mut verdict =
-        Verdict { messages: Vec::new(), has_replaced_close: false, is_violation: false };
+    let mut verdict = Verdict { messages: Vec::new(), is_violation: false };
     loop {
         let event = match ws.read() {
             Ok(Message::Text(text)) => Event::Text(text.as_str().to_owned().into()),
@@ -130,7 +180,10 @@ fn ask(reader: Reader, bytes: &[u8]) -> Verdict {
             Ok(Message::Ping(bytes)) => Event::Ping(bytes.to_vec().into()),
             Ok(Message::Pong(bytes)) => Event::Pong(bytes.to_vec().into()),
             Ok(Message::Close(close)) => {
-                verdict.close(close);
+                verdict.messages.push(Event::Close(close.map(|close| CloseFrame {
+                    code: CloseCode::new(close.code.into()).expect("a code that both take"),
+                    reason: close.reason.as_str().to_owned().into(),
+                })));
                 return verdict;
             }
             Ok(Message::Frame(_)) => unreachable!("is never read"),
@@ -146,20 +199,6 @@ fn ask(reader: Reader, bytes: &[u8]) -> Verdict {
             }
         };
         verdict.messages.push(event);
-    }
-}
-
-impl Verdict {
-    fn close(&mut self, close: Option<tungstenite::protocol::CloseFrame>) {
-        let Some(close) = close else { return self.messages.push(Event::Close(None)) };
-        let (code, reason) = (u16::from(close.code), close.reason.as_str().to_owned());
-        if code == 1002 && reason == "Protocol violation" {
-            self.has_replaced_close = true;
-            return;
-        }
-        let code = dormouse::CloseCode::new(code).expect("a code that both take");
-        self.messages
-            .push(Event::Close(Some(dormouse::CloseFrame { code, reason: reason.into() })));
     }
 }
 
