@@ -30,7 +30,7 @@ use core::marker::PhantomData;
 
 use crate::input::Input;
 use crate::role::Role;
-use crate::wire::{FrameHeader, HeaderError, MAX_HEADER_LEN, Opcode, mask};
+use crate::wire::{FrameHeader, HeaderError, MAX_HEADER_LEN, Opcode, Rsv, mask};
 
 /// A resumable decoder for what one side receives: [`Server`](crate::Server) or
 /// [`Client`](crate::Client). 16 bytes, no heap.
@@ -72,6 +72,8 @@ pub struct Piece<'b> {
     pub fin: bool,
     /// Whether the piece is the first one of its frame.
     pub starts_frame: bool,
+    /// The reserved bits of the frame; of the piece that starts it, and none in the others.
+    pub rsv: Rsv,
     /// The unmasked bytes.
     pub payload: &'b [u8],
     /// How many bytes of the frame's payload are still to come, below 2^63; 0 in the last piece.
@@ -85,7 +87,7 @@ pub enum FrameError {
     /// §5.2: bytes that are no frame header.
     #[error(transparent)]
     Header(#[from] HeaderError),
-    /// §5.2: a reserved bit is set, and no extension that defines it has been negotiated.
+    /// §5.2: a reserved bit is set, and no extension that defines it here has been negotiated.
     #[error("reserved bit set without an extension")]
     ReservedBits,
     /// §5.1: "The server MUST close the connection upon receiving a frame that is not masked."
@@ -113,7 +115,7 @@ impl<R: Role> Decoder<R> {
         matches!(self.state, State::Start) && self.message.is_none()
     }
 
-    /// Takes the next piece of a frame off `input`.
+    /// Takes the next piece of a frame off `input`. No reserved bit may be set.
     ///
     /// `Ok(None)` means that all bytes are consumed and more are needed.
     ///
@@ -123,6 +125,21 @@ impl<R: Role> Decoder<R> {
     /// they are broken, the others once the header is complete. Any partition of the stream into
     /// inputs gives the same error, after the same payload bytes.
     pub fn next<'b>(&mut self, input: &mut Input<'b>) -> Result<Option<Piece<'b>>, FrameError> {
+        self.next_allowing(Rsv::NONE, input)
+    }
+
+    /// The same as [`next`](Self::next) with an extension that marks messages with reserved bits:
+    /// the first frame of a message may have those of `allowed`.
+    ///
+    /// # Errors
+    ///
+    /// As [`next`](Self::next). A control frame or a continuation with a reserved bit is an error also
+    /// if the bit is allowed (RFC 7692 §6).
+    pub fn next_allowing<'b>(
+        &mut self,
+        allowed: Rsv,
+        input: &mut Input<'b>,
+    ) -> Result<Option<Piece<'b>>, FrameError> {
         if input.is_empty() {
             return Ok(None);
         }
@@ -139,11 +156,11 @@ impl<R: Role> Decoder<R> {
             input.take_rest();
             return Ok(None);
         };
-        let frame = self.check(header)?;
+        let frame = self.check(header, allowed)?;
         input.take(header_len.saturating_sub(kept_len));
         self.state = State::Start;
         let piece = self.piece(frame, input);
-        Ok(Some(Piece { starts_frame: true, ..piece }))
+        Ok(Some(Piece { starts_frame: true, rsv: header.rsv, ..piece }))
     }
 
     /// Takes a message of at most `limit` bytes that is whole in one frame and whole in `input`, if
@@ -159,7 +176,7 @@ impl<R: Role> Decoder<R> {
             return None;
         }
         let (header, header_len) = FrameHeader::parse(input.peek()).ok()??;
-        let frame = self.check(header).ok()?;
+        let frame = self.check(header, Rsv::NONE).ok()?;
         if !frame.fin || frame.opcode.is_control() || frame.remaining > u64::from(limit) {
             return None;
         }
@@ -197,11 +214,14 @@ impl<R: Role> Decoder<R> {
 
     /// Checks what a header says against role and context.
     #[inline]
-    fn check(&self, header: FrameHeader) -> Result<Frame, FrameError> {
+    fn check(&self, header: FrameHeader, allowed: Rsv) -> Result<Frame, FrameError> {
         // §5.2: "If a nonzero value is received and none of the negotiated extensions defines the
         // meaning [...], the receiving endpoint MUST _Fail the WebSocket Connection_."
         if !header.rsv.is_none() {
-            return Err(FrameError::ReservedBits);
+            let starts_message = matches!(header.opcode, Opcode::Text | Opcode::Binary);
+            if !starts_message || !allowed.has_all(header.rsv) {
+                return Err(FrameError::ReservedBits);
+            }
         }
         let key = match header.mask {
             Some(key) if R::PEER_MASKS => key,
@@ -246,7 +266,7 @@ impl<R: Role> Decoder<R> {
         } else {
             self.end_frame(opcode, kind, fin);
         }
-        Piece { opcode, kind, fin, starts_frame: false, payload, remaining }
+        Piece { opcode, kind, fin, starts_frame: false, rsv: Rsv::NONE, payload, remaining }
     }
 
     #[inline]

@@ -11,7 +11,7 @@
 //! |---|---|
 //! | socket, TLS, poller, timers, threads | the protocol state of a connection: [`WebSocket`] |
 //! | one scratch read buffer per thread | bytes waiting to be written: [`Outbox`] |
-//! | randomness: mask keys and nonces are passed in | every MUST of RFC 6455 §4, §5, §7 and §8 about bytes |
+//! | randomness: mask keys and nonces are passed in | every MUST of RFC 6455 §4, §5, §7 and §8, and of RFC 7692, about bytes |
 //! | the decision: origin, login, subprotocol | the exact bytes of the decision on the wire |
 //!
 //! # The three calls
@@ -143,6 +143,7 @@
 //! |---|---|---|
 //! | `std` | yes | `Outbox::write_to` and `Outbox::flush`, and SIMD chosen at run time |
 //! | `simdutf8` | yes | UTF-8 validation with SIMD |
+//! | `deflate` | no | compressed messages (permessage-deflate, RFC 7692), in Rust |
 //!
 //! Without `std` the crate needs only `alloc`, and a processor with atomic pointers.
 //!
@@ -152,7 +153,8 @@
 //!
 //! | layer | modules |
 //! |---|---|
-//! | 5 | this page |
+//! | 6 | this page |
+//! | 5 | `deflate`: compressed messages, what both sides agree on and the codec (feature `deflate`) |
 //! | 4 | [`WebSocket`]: messages, replies, closing; [`server`] and [`client`]: the opening handshake |
 //! | 3 | [`decode`]: frames piece by piece; [`Outbox`] |
 //! | 2 | [`utf8`]; [`http`]: heads and their fields |
@@ -182,6 +184,8 @@ extern crate alloc;
 extern crate std;
 
 pub mod decode;
+#[cfg(feature = "deflate")]
+pub mod deflate;
 mod handshake;
 pub mod http;
 mod input;
@@ -197,7 +201,7 @@ pub use input::Input;
 pub use limits::Limits;
 pub use outbox::{Outbox, Prepared, SendError, Slices};
 pub use role::{Client, Role, Server};
-pub use websocket::{AbnormalClosure, Event, Violation, WebSocket};
+pub use websocket::{AbnormalClosure, Compressed, Event, MessageKind, Violation, WebSocket};
 pub use wire::close::{CloseCode, CloseError, CloseFrame};
 
 /// The samples of the README compile.

@@ -16,6 +16,9 @@ pub struct Limits {
     /// The largest message to receive, over all its fragments. A larger one fails the connection
     /// with [`Violation::MessageTooBig`](crate::Violation::MessageTooBig), from the header that
     /// declares it. Default: 1 MiB.
+    ///
+    /// A compressed message counts by what it inflates to, which shows while it is inflated; its
+    /// frames may have an eighth and 64 bytes more than that.
     pub message: u32,
     /// The most bytes that may wait in an [`Outbox`](crate::Outbox) before sending answers
     /// [`SendError::Full`](crate::SendError::Full). Default: 2 MiB.

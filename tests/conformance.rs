@@ -43,10 +43,16 @@ const OF_PEERS: &[&str] = &[
     "BadRequest",
     "Refusal",
     "ConnectError",
+    "InflateError",
 ];
 
-/// The cases that `tests/handshake_matrix.rs` runs; each is as good as a test.
-const CASES: &[&str] = &["tests/data/handshakes/server.txt", "tests/data/handshakes/client.txt"];
+/// The cases that `tests/handshake_matrix.rs` and `tests/deflate_negotiation.rs` run; each is as good as
+/// a test.
+const CASES: &[&str] = &[
+    "tests/data/handshakes/server.txt",
+    "tests/data/handshakes/client.txt",
+    "tests/data/handshakes/deflate.txt",
+];
 
 const HEADER: &str = "| # | section | who | rule | obeyed by | proved by |";
 
@@ -427,6 +433,12 @@ fn faults_of_the_table_are_found() {
         ("\"One at a time.\"", "\"Two at a time.\"", "does not say \"Two at a time.\""),
         (" \"One at a time.\"", "", "without the words"),
         ("`src/handshake/client.rs` \"One at a time.\"", "", "no documentation is quoted"),
+        ("`InflateError::TooBig`", "`InflateError`", "InflateError::TooBig obeys no rule"),
+        (
+            "/deflate.txt::both-can-be-met`",
+            "/deflate.txt::both-can-be`",
+            "has no such test or case",
+        ),
     ] {
         assert!(table.contains(from), "the table has no {from:?}");
         let found = faults(&table.replacen(from, to, 1), &tree).join("\n");

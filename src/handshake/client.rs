@@ -142,8 +142,9 @@ impl<'a> Connect<'a> {
 
     /// The extensions to offer, as the value of `Sec-WebSocket-Extensions`.
     ///
-    /// [`WebSocket`](crate::WebSocket) speaks none that uses the reserved bits of a frame; whoever
-    /// agrees on one reads and writes such frames without it.
+    /// The feature `deflate` brings permessage-deflate. [`WebSocket`](crate::WebSocket) speaks no other
+    /// one that uses the reserved bits of a frame; whoever agrees on one reads and writes such frames
+    /// without it.
     pub fn extensions(self, extensions: Option<&'a str>) -> Self {
         Self { extensions, ..self }
     }

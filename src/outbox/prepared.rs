@@ -35,12 +35,19 @@ pub struct Prepared {
 impl Prepared {
     /// A text message (§5.6).
     pub fn text(text: &str) -> Self {
-        Self::encode(Opcode::Text, text.as_bytes())
+        Self::encode(Opcode::Text, Rsv::NONE, text.as_bytes())
     }
 
     /// A binary message (§5.6).
     pub fn binary(payload: &[u8]) -> Self {
-        Self::encode(Opcode::Binary, payload)
+        Self::encode(Opcode::Binary, Rsv::NONE, payload)
+    }
+
+    /// A message that is compressed already: with RSV1, for connections that have negotiated
+    /// permessage-deflate (RFC 7692 §6.1).
+    #[cfg(feature = "deflate")]
+    pub(crate) fn compressed(opcode: Opcode, payload: &[u8]) -> Self {
+        Self::encode(opcode, Rsv::RSV1, payload)
     }
 
     /// The frame as it goes on the wire, header first.
@@ -49,14 +56,9 @@ impl Prepared {
         self.frame.get(self.written..).unwrap_or_default()
     }
 
-    fn encode(opcode: Opcode, payload: &[u8]) -> Self {
-        let header = FrameHeader {
-            fin: true,
-            rsv: Rsv::NONE,
-            opcode,
-            mask: None,
-            payload_len: payload.len() as u64,
-        };
+    fn encode(opcode: Opcode, rsv: Rsv, payload: &[u8]) -> Self {
+        let header =
+            FrameHeader { fin: true, rsv, opcode, mask: None, payload_len: payload.len() as u64 };
         let mut frame = Vec::with_capacity(header.encoded_len().saturating_add(payload.len()));
         frame.extend_from_slice(header.encode(&mut [0; MAX_HEADER_LEN]));
         frame.extend_from_slice(payload);

@@ -6,10 +6,9 @@ use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::event::{Event, Violation};
+use super::event::{Compressed, Event, MessageKind, Violation};
 use crate::decode::Piece;
 use crate::utf8::{InvalidUtf8, Validator};
-use crate::wire::Opcode;
 
 /// How many empty fragments one message may have before its last one.
 const MAX_EMPTY_FRAGMENTS: u8 = 128;
@@ -26,6 +25,7 @@ pub(super) struct Assembly {
 enum Message {
     Text(String, Validator),
     Binary(Vec<u8>),
+    Compressed(MessageKind, Vec<u8>),
 }
 
 impl Assembly {
@@ -46,13 +46,14 @@ impl Assembly {
         piece: Piece<'_>,
         limit: u32,
     ) -> Result<Option<Event<'static>>, Violation> {
-        let message = self.message.get_or_insert_with(|| Message::new(piece.kind));
+        let message = self.message.get_or_insert_with(|| Message::new(&piece));
         // The limit is for the message, and is checked when a frame declares its length: before any
         // byte of that frame is kept.
         let total = (message.len() as u64)
             .saturating_add(piece.payload.len() as u64)
             .saturating_add(piece.remaining);
-        if total > u64::from(limit) {
+        let limit_on_wire = message.limit_on_wire(limit);
+        if total > limit_on_wire {
             return Err(Violation::MessageTooBig);
         }
         if piece.starts_frame && !piece.fin && piece.payload.is_empty() && piece.remaining == 0 {
@@ -62,20 +63,29 @@ impl Assembly {
             self.empty_fragments = self.empty_fragments.saturating_add(1);
         }
         // What is still to come of this message is known only in its last frame.
-        let most = if piece.fin { total } else { u64::from(limit) };
+        let most = if piece.fin { total } else { limit_on_wire };
         message.push(piece.payload, usize::try_from(most).unwrap_or(usize::MAX))?;
         if !piece.fin || piece.remaining > 0 {
             return Ok(None);
         }
-        self.message.take().map(Message::finish).transpose()
+        self.message.take().map(|message| message.finish(limit)).transpose()
     }
 }
 
 impl Message {
-    fn new(kind: Opcode) -> Self {
-        match kind {
-            Opcode::Text => Self::Text(String::new(), Validator::new()),
-            _ => Self::Binary(Vec::new()),
+    fn new(piece: &Piece<'_>) -> Self {
+        match (MessageKind::of(piece.kind), piece.rsv.is_none()) {
+            (kind, false) => Self::Compressed(kind, Vec::new()),
+            (MessageKind::Text, true) => Self::Text(String::new(), Validator::new()),
+            (MessageKind::Binary, true) => Self::Binary(Vec::new()),
+        }
+    }
+
+    /// How many bytes may arrive.
+    fn limit_on_wire(&self, limit: u32) -> u64 {
+        match self {
+            Self::Text(..) | Self::Binary(_) => u64::from(limit),
+            Self::Compressed(..) => Compressed::limit_on_wire(limit),
         }
     }
 
@@ -83,7 +93,7 @@ impl Message {
     fn len(&self) -> usize {
         match self {
             Self::Text(text, validator) => text.len().saturating_add(validator.begun_len()),
-            Self::Binary(bytes) => bytes.len(),
+            Self::Binary(bytes) | Self::Compressed(_, bytes) => bytes.len(),
         }
     }
 
@@ -104,7 +114,7 @@ impl Message {
                 text.extend(joined);
                 text.push_str(complete);
             }
-            Self::Binary(buffer) => {
+            Self::Binary(buffer) | Self::Compressed(_, buffer) => {
                 if buffer.capacity().saturating_sub(buffer.len()) < bytes.len() {
                     buffer.reserve_exact(more(buffer.capacity(), buffer.len()));
                 }
@@ -114,12 +124,15 @@ impl Message {
         Ok(())
     }
 
-    fn finish(self) -> Result<Event<'static>, Violation> {
+    fn finish(self, limit: u32) -> Result<Event<'static>, Violation> {
         match self {
             // §8.1: a text that ends inside a code point is as invalid as any other.
             Self::Text(_, validator) if !validator.is_complete() => Err(InvalidUtf8.into()),
             Self::Text(text, _) => Ok(Event::Text(Cow::Owned(text))),
             Self::Binary(bytes) => Ok(Event::Binary(Cow::Owned(bytes))),
+            Self::Compressed(kind, bytes) => {
+                Ok(Event::Compressed(Compressed { kind, payload: Cow::Owned(bytes), limit }))
+            }
         }
     }
 }

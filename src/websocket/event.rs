@@ -4,7 +4,53 @@ use alloc::borrow::Cow;
 
 use crate::decode::FrameError;
 use crate::utf8::InvalidUtf8;
+use crate::wire::Opcode;
 use crate::wire::close::{CloseCode, CloseError, CloseFrame};
+
+/// Whether a message is text or binary (§5.6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MessageKind {
+    /// Text, in UTF-8.
+    Text,
+    /// Any bytes.
+    Binary,
+}
+
+impl MessageKind {
+    /// The kind of a message that begins with this opcode.
+    pub(super) fn of(opcode: Opcode) -> Self {
+        if opcode == Opcode::Text { Self::Text } else { Self::Binary }
+    }
+
+    pub(crate) fn opcode(self) -> Opcode {
+        match self {
+            Self::Text => Opcode::Text,
+            Self::Binary => Opcode::Binary,
+        }
+    }
+}
+
+/// A whole message as permessage-deflate has it on the wire (RFC 7692 §6): compressed, and without the
+/// four bytes that end every flush.
+///
+/// The feature `deflate` has an `Inflater` for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Compressed<'b> {
+    /// What it is once it is inflated. That a text is UTF-8 is not checked yet.
+    pub kind: MessageKind,
+    /// The compressed bytes of all fragments.
+    pub payload: Cow<'b, [u8]>,
+    /// How many bytes it may inflate to: the connection's [`Limits::message`](crate::Limits::message).
+    pub limit: u32,
+}
+
+impl Compressed<'_> {
+    /// How many bytes a message that inflates to `limit` may take. What does not shrink grows: by an
+    /// eighth with the fixed codes of DEFLATE, by five bytes for each stored block.
+    pub(super) fn limit_on_wire(limit: u32) -> u64 {
+        u64::from(limit).saturating_add(u64::from(limit / 8)).saturating_add(64)
+    }
+}
 
 /// Something the peer sent.
 ///
@@ -17,6 +63,9 @@ pub enum Event<'b> {
     Text(Cow<'b, str>),
     /// A whole binary message (§5.6).
     Binary(Cow<'b, [u8]>),
+    /// A whole message that is compressed. Never unless the connection
+    /// [allows it](crate::WebSocket::allow_compressed).
+    Compressed(Compressed<'b>),
     /// A ping, with at most 125 bytes (§5.5.2). The pong is already in the outbox. If more than 16
     /// pings come before anything is written, only the last of the others is answered (§5.5.3).
     Ping(Cow<'b, [u8]>),
@@ -33,6 +82,10 @@ impl Event<'_> {
         match self {
             Self::Text(text) => Event::Text(Cow::Owned(text.into_owned())),
             Self::Binary(bytes) => Event::Binary(Cow::Owned(bytes.into_owned())),
+            Self::Compressed(Compressed { kind, payload, limit }) => {
+                let payload = Cow::Owned(payload.into_owned());
+                Event::Compressed(Compressed { kind, payload, limit })
+            }
             Self::Ping(bytes) => Event::Ping(Cow::Owned(bytes.into_owned())),
             Self::Pong(bytes) => Event::Pong(Cow::Owned(bytes.into_owned())),
             Self::Close(frame) => Event::Close(frame.map(CloseFrame::into_owned)),

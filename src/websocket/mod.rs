@@ -17,7 +17,7 @@ use alloc::boxed::Box;
 use core::fmt;
 
 use assembly::Assembly;
-pub use event::{AbnormalClosure, Event, Violation};
+pub use event::{AbnormalClosure, Compressed, Event, MessageKind, Violation};
 
 use crate::decode::Decoder;
 use crate::limits::Limits;
@@ -59,6 +59,8 @@ pub struct WebSocket<R> {
     decoder: Decoder<R>,
     phase: Phase,
     sending: Sending,
+    /// The reserved bits that the first frame of a message may have.
+    allowed: Rsv,
     /// [`Limits::message`].
     limit: u32,
     assembly: Option<Box<Assembly>>,
@@ -124,6 +126,7 @@ impl<R: Role> WebSocket<R> {
             decoder: Decoder::new(),
             phase: Phase::Open,
             sending: Sending::Idle,
+            allowed: Rsv::NONE,
             limit: limits.message,
             assembly: None,
             role,
@@ -248,6 +251,50 @@ impl<R: Role> WebSocket<R> {
             self.send_close(code.into(), reason, out);
             self.phase = Phase::CloseSent;
         }
+    }
+
+    /// _Fails the WebSocket Connection_ (§7.1.7) for a reason that lies in the data of a message: queues
+    /// a Close with `code`, and ignores what comes after.
+    ///
+    /// For what only the embedder can judge, such as a message that does not inflate; to say goodbye,
+    /// use [`close`](Self::close). After a Close, this sends no second one.
+    pub fn fail(&mut self, code: CloseCode, out: &mut Outbox) {
+        if self.phase == Phase::Open {
+            self.send_close(Some(code), "", out);
+        }
+        self.shut();
+    }
+
+    /// Lets the peer send compressed messages, because permessage-deflate was negotiated (RFC 7692):
+    /// they come out as [`Event::Compressed`].
+    ///
+    /// Without it a message with RSV1 fails the connection (§5.2). It costs nothing: the connection
+    /// is as small as before, and messages that are not compressed take the same way.
+    pub fn allow_compressed(&mut self) {
+        self.allowed = Rsv::RSV1;
+    }
+
+    /// Whether the connection [allows](Self::allow_compressed) compressed messages, and so whether it may
+    /// be sent some.
+    pub fn allows_compressed(&self) -> bool {
+        !self.allowed.is_none()
+    }
+
+    /// Sends a message that is compressed already, in one frame with RSV1 (RFC 7692 §6.1). Both sides
+    /// have to have negotiated permessage-deflate.
+    ///
+    /// # Errors
+    ///
+    /// As [`text`](Self::text).
+    pub fn send_compressed(
+        &mut self,
+        kind: MessageKind,
+        payload: &[u8],
+        out: &mut Outbox,
+    ) -> Result<(), SendError> {
+        self.check_idle()?;
+        let header = FrameHeader { rsv: Rsv::RSV1, ..self.header(kind.opcode(), true, payload) };
+        out.push_frame(header, payload)
     }
 
     /// Sets the largest message to receive from here on, in bytes: a small one before a login, say.

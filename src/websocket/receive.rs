@@ -2,7 +2,7 @@
 
 use alloc::borrow::Cow;
 
-use super::event::{Event, Violation};
+use super::event::{Compressed, Event, MessageKind, Violation};
 use super::{Phase, WebSocket};
 use crate::decode::Piece;
 use crate::input::Input;
@@ -40,7 +40,7 @@ impl<R: Role> WebSocket<R> {
                 }
                 return match utf8::validate(payload) {
                     Ok(text) => Ok(Some(Event::Text(Cow::Borrowed(text)))),
-                    Err(error) => Err(self.fail(error.into(), input, out)),
+                    Err(error) => Err(self.violated(error.into(), input, out)),
                 };
             }
             if input.is_empty() {
@@ -57,8 +57,12 @@ impl<R: Role> WebSocket<R> {
         out: &mut Outbox,
     ) -> Result<Option<Event<'b>>, Violation> {
         while self.phase != Phase::Closed {
-            let event = match self.decoder.next(input) {
+            let event = match self.decoder.next_allowing(self.allowed, input) {
                 Ok(Some(piece)) if piece.opcode.is_control() => self.control_part(piece, out),
+                Ok(Some(piece)) if self.is_whole_compressed(&piece) => {
+                    let (kind, payload) = (MessageKind::of(piece.kind), piece.payload.into());
+                    Ok(Some(Event::Compressed(Compressed { kind, payload, limit: self.limit })))
+                }
                 Ok(Some(piece)) => self.data_part(piece),
                 Ok(None) => return Ok(None),
                 Err(error) => Err(error.into()),
@@ -66,11 +70,18 @@ impl<R: Role> WebSocket<R> {
             match event {
                 Ok(None) => {}
                 Ok(event) => return Ok(event),
-                Err(violation) => return Err(self.fail(violation, input, out)),
+                Err(violation) => return Err(self.violated(violation, input, out)),
             }
         }
         input.take_rest();
         Ok(None)
+    }
+
+    /// Whether a piece is a whole message of a size that is allowed, which need not be put together.
+    fn is_whole_compressed(&self, piece: &Piece<'_>) -> bool {
+        let is_whole = piece.starts_frame && piece.fin && piece.remaining == 0;
+        let limit = Compressed::limit_on_wire(self.limit);
+        !piece.rsv.is_none() && is_whole && piece.payload.len() as u64 <= limit
     }
 
     /// Adds a piece to the message that it is a part of.
@@ -142,12 +153,14 @@ impl<R: Role> WebSocket<R> {
 
     /// §7.1.7: _Fail the WebSocket Connection_. The rest of what came is ignored.
     #[cold]
-    fn fail(&mut self, violation: Violation, input: &mut Input<'_>, out: &mut Outbox) -> Violation {
+    fn violated(
+        &mut self,
+        violation: Violation,
+        input: &mut Input<'_>,
+        out: &mut Outbox,
+    ) -> Violation {
         input.take_rest();
-        if self.phase == Phase::Open {
-            self.send_close(Some(violation.close_code()), "", out);
-        }
-        self.shut();
+        self.fail(violation.close_code(), out);
         violation
     }
 }

@@ -63,6 +63,12 @@ impl Rsv {
     /// RSV1 alone: what permessage-deflate sets on a compressed message (RFC 7692 §6).
     pub const RSV1: Self = Self(0x40);
 
+    /// Whether every bit of `other` is set here too.
+    #[inline]
+    pub const fn has_all(self, other: Self) -> bool {
+        other.0 & !self.0 == 0
+    }
+
     /// Whether no reserved bit is set.
     #[inline]
     pub const fn is_none(self) -> bool {

@@ -2,7 +2,7 @@
 
 use dormouse::decode::{Decoder, FrameError};
 use dormouse::wire::Opcode;
-use dormouse::{Event, Input, Limits, Outbox, Role, WebSocket};
+use dormouse::{CloseCode, Event, Input, Limits, Outbox, Role, WebSocket};
 
 use super::oracle::{Reader, Story};
 use super::{ZERO_KEY, waiting};
@@ -17,11 +17,51 @@ pub fn run(bytes: &[u8], reader: Reader, limit: usize, portions: &[usize]) -> St
     }
 }
 
-fn run_socket<R: Role>(mut ws: WebSocket<R>, bytes: &[u8], portions: &[usize]) -> Story {
+/// The same for a connection that has negotiated permessage-deflate. `inflate` makes a message of what
+/// is compressed, or tells the code that answers it.
+pub fn run_compressed(
+    inflate: &mut Inflate<'_>,
+    bytes: &[u8],
+    reader: Reader,
+    limit: usize,
+    portions: &[usize],
+) -> Story {
+    let limits = Limits { message: limit as u32, ..Limits::default() };
+    match reader {
+        Reader::Server => {
+            let mut ws = WebSocket::server(&limits);
+            ws.allow_compressed();
+            run_inflating(inflate, ws, bytes, portions)
+        }
+        Reader::Client => {
+            let mut ws = WebSocket::client(&limits, || ZERO_KEY);
+            ws.allow_compressed();
+            run_inflating(inflate, ws, bytes, portions)
+        }
+    }
+}
+
+/// Makes an event one of a plain connection.
+pub type Inflate<'i> = dyn FnMut(Event<'_>) -> Result<Event<'static>, CloseCode> + 'i;
+
+fn run_socket<R: Role>(ws: WebSocket<R>, bytes: &[u8], portions: &[usize]) -> Story {
+    run_inflating(&mut plain, ws, bytes, portions)
+}
+
+fn plain(event: Event<'_>) -> Result<Event<'static>, CloseCode> {
+    Ok(event.into_owned())
+}
+
+fn run_inflating<R: Role>(
+    inflate: &mut Inflate<'_>,
+    mut ws: WebSocket<R>,
+    bytes: &[u8],
+    portions: &[usize],
+) -> Story {
     let mut story = Story::default();
     let mut out = Outbox::new(&Limits::default());
     for mut read in cut(bytes, portions) {
-        story.read(&mut ws, &mut read, &mut out);
+        story.read(&mut ws, &mut read, &mut out, inflate);
     }
     story
 }
@@ -39,14 +79,20 @@ fn step_socket<R: Role>(mut ws: WebSocket<R>, bytes: &[u8], each: &mut impl FnMu
     let mut story = Story::default();
     let mut out = Outbox::new(&Limits::default());
     for &byte in bytes {
-        story.read(&mut ws, &mut [byte], &mut out);
+        story.read(&mut ws, &mut [byte], &mut out, &mut plain);
         each(&story);
     }
 }
 
 impl Story {
     /// One read, drained as the documentation says; what is replied is written at once.
-    fn read<R: Role>(&mut self, ws: &mut WebSocket<R>, read: &mut [u8], out: &mut Outbox) {
+    fn read<R: Role>(
+        &mut self,
+        ws: &mut WebSocket<R>,
+        read: &mut [u8],
+        out: &mut Outbox,
+        inflate: &mut Inflate<'_>,
+    ) {
         let was_closed = ws.is_closed();
         let mut input = Input::new(read);
         loop {
@@ -56,7 +102,13 @@ impl Story {
             match next {
                 Ok(Some(event)) => {
                     assert!(!was_closed, "an event after the end: {event:?}");
-                    self.events.push(event.into_owned());
+                    match inflate(event) {
+                        Ok(event) => self.events.push(event),
+                        Err(code) => {
+                            ws.fail(code, out);
+                            assert_eq!(self.spoiled.replace(code.get()), None);
+                        }
+                    }
                 }
                 Ok(None) => break,
                 Err(violation) => {
@@ -65,9 +117,11 @@ impl Story {
                 }
             }
         }
+        self.replies.extend(waiting(out));
+        out.clear();
         assert!(input.is_empty(), "every byte is consumed");
-        let has_ended =
-            self.violation.is_some() || matches!(self.events.last(), Some(Event::Close(_)));
+        let has_failed = self.violation.is_some() || self.spoiled.is_some();
+        let has_ended = has_failed || matches!(self.events.last(), Some(Event::Close(_)));
         assert_eq!(ws.is_closed(), has_ended);
         assert_eq!(ws.wants_read(), !has_ended);
     }

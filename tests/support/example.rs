@@ -8,7 +8,8 @@ use std::sync::OnceLock;
 
 use serde_json::Value;
 
-/// The program of the example `name`, in the same profile as the caller.
+/// The program of the example `name`, in the same profile as the caller, and with compression if the
+/// caller has it.
 pub fn program(name: &str) -> &'static Path {
     static BUILT: OnceLock<Vec<PathBuf>> = OnceLock::new();
     let programs = BUILT.get_or_init(build);
@@ -19,6 +20,9 @@ pub fn program(name: &str) -> &'static Path {
 fn build() -> Vec<PathBuf> {
     let mut build = Command::new(std::env::var_os("CARGO").unwrap_or("cargo".into()));
     build.args(["build", "--quiet", "--examples", "--message-format=json"]);
+    if cfg!(feature = "deflate") {
+        build.args(["--features", "deflate"]);
+    }
     build.arg("--manifest-path").arg(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"));
     if !cfg!(debug_assertions) {
         build.arg("--release");

@@ -13,6 +13,7 @@ pub mod embedder;
 pub mod handshakes;
 pub mod heap;
 pub mod hostile;
+pub mod inflate;
 pub mod laws;
 pub mod model;
 pub mod oracle;
@@ -33,6 +34,8 @@ pub const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
 /// First bytes of frames: FIN, and the opcode.
 pub const FIN: u8 = 0x80;
+/// RFC 7692 §6: the bit of a compressed message.
+pub const RSV1: u8 = 0x40;
 pub const CONTINUATION: u8 = 0x0;
 pub const TEXT: u8 = 0x1;
 pub const BINARY: u8 = 0x2;

@@ -1,5 +1,6 @@
 //! The slow and obviously right reader that the library is compared with: the whole stream is one
-//! vector, every rule of RFC 6455 stands where the RFC reads it, nothing is resumed.
+//! vector, every rule of RFC 6455 stands where the RFC reads it, nothing is resumed. With compression,
+//! the rules of RFC 7692 §6 stand beside them.
 
 use dormouse::decode::FrameError;
 use dormouse::utf8::InvalidUtf8;
@@ -7,7 +8,8 @@ use dormouse::wire::{HeaderError, Opcode};
 use dormouse::{CloseCode, CloseError, CloseFrame, Event, Violation};
 
 use super::driver::Frame;
-use super::{CLOSE, FIN, PONG, ZERO_KEY, close_body, frame};
+use super::inflate::{Naive, Spoiled};
+use super::{CLOSE, FIN, PONG, RSV1, ZERO_KEY, close_body, frame};
 
 /// Which side reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,31 +25,70 @@ pub struct Story {
     /// Everything that goes back to the peer, if it is written at once.
     pub replies: Vec<u8>,
     pub violation: Option<Violation>,
+    /// Why a compressed message could not be inflated, as the code that it is answered with.
+    pub spoiled: Option<u16>,
 }
 
 /// Reads all of `bytes`, for a `reader` that takes messages of up to `limit` bytes.
 pub fn read(bytes: &[u8], reader: Reader, limit: usize) -> Story {
+    read_with(None, bytes, reader, limit)
+}
+
+/// The same for a reader that has negotiated permessage-deflate.
+pub fn read_compressed(naive: &mut Naive, bytes: &[u8], reader: Reader, limit: usize) -> Story {
+    read_with(Some(naive), bytes, reader, limit)
+}
+
+fn read_with(naive: Option<&mut Naive>, bytes: &[u8], reader: Reader, limit: usize) -> Story {
     let mut story = Story::default();
-    if let Err(violation) = read_frames(bytes, reader, limit, &mut story) {
-        let code = close_code(&violation);
-        story.replies.extend(reply(reader, CLOSE, &close_body(code, "")));
-        story.violation = Some(violation);
+    match read_frames(naive, bytes, reader, limit, &mut story) {
+        Ok(()) => {}
+        Err(End::Violation(violation)) => {
+            let code = close_code(&violation);
+            story.replies.extend(reply(reader, CLOSE, &close_body(code, "")));
+            story.violation = Some(violation);
+        }
+        Err(End::Spoiled(code)) => {
+            story.replies.extend(reply(reader, CLOSE, &close_body(code, "")));
+            story.spoiled = Some(code);
+        }
     }
     story
 }
 
+/// What ends a connection.
+enum End {
+    Violation(Violation),
+    Spoiled(u16),
+}
+
+impl<E: Into<Violation>> From<E> for End {
+    fn from(error: E) -> Self {
+        Self::Violation(error.into())
+    }
+}
+
+/// A message so far.
+struct Message {
+    kind: u8,
+    is_compressed: bool,
+    bytes: Vec<u8>,
+}
+
 fn read_frames(
+    mut naive: Option<&mut Naive>,
     bytes: &[u8],
     reader: Reader,
     limit: usize,
     story: &mut Story,
-) -> Result<(), Violation> {
+) -> Result<(), End> {
     let mut rest = bytes;
-    let mut message: Option<(u8, Vec<u8>)> = None;
+    let mut message: Option<Message> = None;
     let mut empty_fragments = 0;
+    let allowed = if naive.is_some() { RSV1 } else { 0 };
     while let Some(header) = read_header(rest).map_err(FrameError::from)? {
         let (fin, opcode) = (header.first & FIN != 0, header.first & 0x0F);
-        check_frame(&header, reader, message.is_some())?;
+        check_frame(&header, reader, allowed, message.is_some())?;
         let (payload, behind) = header.payload(&rest[header.len..]);
         let is_whole = payload.len() as u64 == header.payload_len;
         rest = behind;
@@ -69,35 +110,60 @@ fn read_frames(
             continue;
         }
 
-        let (kind, mut so_far) = message.take().unwrap_or((opcode, Vec::new()));
-        if so_far.len() as u64 + header.payload_len > limit as u64 {
-            return Err(Violation::MessageTooBig);
+        let is_compressed = header.first & RSV1 != 0;
+        let mut so_far =
+            message.take().unwrap_or(Message { kind: opcode, is_compressed, bytes: Vec::new() });
+        // The limit is for what a message is; compressed, it may be larger than that.
+        let most = if so_far.is_compressed { limit + limit / 8 + 64 } else { limit };
+        if so_far.bytes.len() as u64 + header.payload_len > most as u64 {
+            return Err(Violation::MessageTooBig.into());
         }
         if !fin && header.payload_len == 0 {
             empty_fragments += 1;
             if empty_fragments > 128 {
-                return Err(Violation::TooManyEmptyFragments);
+                return Err(Violation::TooManyEmptyFragments.into());
             }
         }
-        so_far.extend(payload);
+        so_far.bytes.extend(payload);
         let ends = fin && is_whole;
-        if kind == 0x1 {
-            check_text(&so_far, ends)?;
+        if so_far.kind == 0x1 && !so_far.is_compressed {
+            check_text(&so_far.bytes, ends)?;
         }
         if ends {
             empty_fragments = 0;
-            story.events.push(match kind {
-                0x1 => Event::Text(String::from_utf8(so_far).unwrap().into()),
-                _ => Event::Binary(so_far.into()),
-            });
+            story.events.push(so_far.event(naive.as_deref_mut(), limit)?);
         } else {
-            message = Some((kind, so_far));
+            message = Some(so_far);
         }
         if !is_whole {
             return Ok(());
         }
     }
     Ok(())
+}
+
+impl Message {
+    /// What a whole message is, inflated if that is needed.
+    fn event(self, naive: Option<&mut Naive>, limit: usize) -> Result<Event<'static>, End> {
+        let bytes = match naive {
+            Some(naive) if self.is_compressed => {
+                let inflated = naive.message(&self.bytes, limit);
+                inflated.map_err(|spoiled| match spoiled {
+                    Spoiled::Data => End::Spoiled(1007),
+                    Spoiled::TooBig => End::Spoiled(1009),
+                })?
+            }
+            _ => self.bytes,
+        };
+        match self.kind {
+            // RFC 6455 §8.1, of what is inflated.
+            0x1 => match String::from_utf8(bytes) {
+                Ok(text) => Ok(Event::Text(text.into())),
+                Err(_) => Err(End::Spoiled(1007)),
+            },
+            _ => Ok(Event::Binary(bytes.into())),
+        }
+    }
 }
 
 /// The frames of a stream, as far as they have come, until one that cannot be.
@@ -111,7 +177,7 @@ pub fn frames(bytes: &[u8], reader: Reader) -> (Vec<Frame>, Option<FrameError>) 
             Ok(None) => return (frames, None),
             Err(error) => return (frames, Some(error.into())),
         };
-        if let Err(error) = check_frame(&header, reader, message.is_some()) {
+        if let Err(error) = check_frame(&header, reader, 0, message.is_some()) {
             return (frames, Some(error));
         }
         let (fin, opcode) = (header.first & FIN != 0, header.first & 0x0F);
@@ -183,9 +249,16 @@ fn read_header(bytes: &[u8]) -> Result<Option<Header>, HeaderError> {
     Ok(Some(Header { first, key: Some(key.try_into().unwrap()), payload_len, len: len + 4 }))
 }
 
-/// §5.1, §5.2 and §5.4: what a header may not say to this reader at this place.
-fn check_frame(header: &Header, reader: Reader, in_message: bool) -> Result<(), FrameError> {
-    if header.first & 0x70 != 0 {
+/// §5.1, §5.2 and §5.4: what a header may not say to this reader at this place. RFC 7692 §6: of the
+/// reserved bits, those of `allowed` may be in the first frame of a message.
+fn check_frame(
+    header: &Header,
+    reader: Reader,
+    allowed: u8,
+    in_message: bool,
+) -> Result<(), FrameError> {
+    let reserved = header.first & 0x70;
+    if reserved & !allowed != 0 || reserved != 0 && !matches!(header.first & 0x0F, 0x1 | 0x2) {
         return Err(FrameError::ReservedBits);
     }
     match (reader, header.key) {

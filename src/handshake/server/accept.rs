@@ -72,8 +72,9 @@ impl<'a> Accept<'a> {
     /// The extensions that both will use, as the value of `Sec-WebSocket-Extensions`; `None` to
     /// agree on none.
     ///
-    /// [`WebSocket`](crate::WebSocket) speaks none that uses the reserved bits of a frame; whoever
-    /// agrees on one reads and writes such frames without it.
+    /// The feature `deflate` brings permessage-deflate. [`WebSocket`](crate::WebSocket) speaks no other
+    /// one that uses the reserved bits of a frame; whoever agrees on one reads and writes such frames
+    /// without it.
     #[inline]
     pub fn extensions(self, extensions: Option<&'a str>) -> Self {
         Self { extensions, ..self }

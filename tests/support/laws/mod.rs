@@ -6,6 +6,8 @@
 pub mod close;
 #[cfg(feature = "std")]
 pub mod conversation;
+#[cfg(feature = "deflate")]
+pub mod deflate;
 pub mod grammar;
 pub mod handshake;
 #[cfg(feature = "std")]
@@ -26,8 +28,14 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("close", close::target),
     ("conversation", conversation::target),
     ("decoder", streams::decoder),
+    #[cfg(feature = "deflate")]
+    ("deflate_round_trip", deflate::round_trip::target),
     ("differential", peer::target),
     ("grammar", grammar::target),
+    #[cfg(feature = "deflate")]
+    ("inflate", deflate::inflating::target),
+    #[cfg(feature = "deflate")]
+    ("negotiation", deflate::negotiation::target),
     ("outbox", outboxes::target),
     ("server", streams::server),
     ("server_handshake", handshake::server::target),
