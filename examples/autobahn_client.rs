@@ -1,8 +1,11 @@
 //! The client side of the Autobahn test suite: echoes whatever `wstest -m fuzzingserver` sends.
 //!
 //! ```text
-//! autobahn_client [URL]  runs every case of the server at URL, ws://127.0.0.1:9001 by default
+//! autobahn_client [--deflate] [URL]
 //! ```
+//!
+//! It runs every case of the server at URL, ws://127.0.0.1:9001 by default, and with `--deflate` compressed
+//! if the case wants that, with a context that both sides keep.
 //!
 //! `scripts/autobahn.sh` starts both and judges the reports.
 
@@ -16,9 +19,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use connect::Url;
-use dormouse::{Client, CloseCode, Event, Input, Limits, Outbox, WebSocket};
+use dormouse::deflate::{Agreed, Deflater, Inflater, Policy};
+use dormouse::{Client, CloseCode, Event, Input, Limits, Outbox, SendError, WebSocket};
 
-const USAGE: &str = "usage: autobahn_client [URL]   (default ws://127.0.0.1:9001)";
+const USAGE: &str = "usage: autobahn_client [--deflate] [URL]   (default ws://127.0.0.1:9001)";
 /// The name in the reports.
 const AGENT: &str = "dormouse";
 const SCRATCH: usize = 64 * 1024;
@@ -33,13 +37,18 @@ const LIMITS: Limits = Limits {
 const SILENCE: Duration = Duration::from_secs(60);
 
 fn main() -> ExitCode {
-    let mut arguments = env::args_os().skip(1);
+    let mut arguments = env::args_os().skip(1).peekable();
+    let policy = arguments.next_if(|first| first == "--deflate").map(|_| Policy {
+        send_takeover: true,
+        receive_takeover: true,
+        ..Policy::default()
+    });
     let url = arguments.next().unwrap_or_else(|| "ws://127.0.0.1:9001".into());
     let (Some(url), None) = (url.to_str(), arguments.next()) else {
         eprintln!("autobahn_client: not one URL: {url:?}; {USAGE}");
         return ExitCode::from(2);
     };
-    match run_cases(url.trim_end_matches('/')) {
+    match run_cases(url.trim_end_matches('/'), policy) {
         Ok(count) => {
             let _ = writeln!(io::stdout(), "{count} cases run");
             ExitCode::SUCCESS
@@ -51,30 +60,30 @@ fn main() -> ExitCode {
     }
 }
 
-fn run_cases(server: &str) -> Result<u32, String> {
-    let answer = talk(&format!("{server}/getCaseCount"))?;
+fn run_cases(server: &str, policy: Option<Policy>) -> Result<u32, String> {
+    let answer = talk(&format!("{server}/getCaseCount"), None)?;
     let count = answer.trim().parse().map_err(|_| format!("not a number of cases: {answer}"))?;
     for case in 1..=count {
-        talk(&format!("{server}/runCase?case={case}&agent={AGENT}"))?;
+        talk(&format!("{server}/runCase?case={case}&agent={AGENT}"), policy)?;
     }
-    talk(&format!("{server}/updateReports?agent={AGENT}"))?;
+    talk(&format!("{server}/updateReports?agent={AGENT}"), None)?;
     Ok(count)
 }
 
 /// Echoes until the connection is over, and returns the last text. How a case ends is for the server
 /// to judge, so only a connection that cannot be made, or that hangs, is a failure.
-fn talk(url: &str) -> Result<String, String> {
+fn talk(url: &str, policy: Option<Policy>) -> Result<String, String> {
     let url = Url::parse(url)?;
-    let mut opened = url.open(&url.request())?;
+    let offer = policy.map(|policy| policy.offer());
+    let mut opened = url.open(&url.request().extensions(offer.as_deref()), |accepted| {
+        let agreed = policy.map(|policy| policy.confirm(accepted)).transpose();
+        agreed.map(Option::flatten).map_err(|error| error.to_string())
+    })?;
     let mut socket = opened.socket;
     socket.set_read_timeout(Some(SILENCE)).map_err(|error| error.to_string())?;
     socket.set_write_timeout(Some(SILENCE)).map_err(|error| error.to_string())?;
 
-    let mut echo = Echo {
-        ws: WebSocket::client(&LIMITS, rand::random),
-        out: Outbox::new(&LIMITS),
-        last_text: String::new(),
-    };
+    let mut echo = Echo::new(opened.found);
     let outcome = echo
         .answer(&mut Input::new(&mut opened.early), &mut socket)
         .and_then(|()| echo.read_on(&mut socket));
@@ -91,10 +100,21 @@ fn is_timeout(error: &io::Error) -> bool {
 struct Echo {
     ws: WebSocket<Client>,
     out: Outbox,
+    codec: Option<Codec>,
+    /// The last text that came uncompressed, as the suite's figures do.
     last_text: String,
 }
 
 impl Echo {
+    fn new(agreed: Option<Agreed>) -> Self {
+        let mut ws = WebSocket::client(&LIMITS, rand::random);
+        if agreed.is_some() {
+            ws.allow_compressed();
+        }
+        let (out, codec) = (Outbox::new(&LIMITS), agreed.map(Codec::new));
+        Self { ws, out, codec, last_text: String::new() }
+    }
+
     /// §7.1.1: the server closes the connection first, so the client reads on after the Close.
     fn read_on(&mut self, socket: &mut TcpStream) -> io::Result<()> {
         let mut scratch = vec![0; SCRATCH];
@@ -114,14 +134,9 @@ impl Echo {
     /// Sends back every message in `input`. Pings have their answers in the outbox already.
     fn answer(&mut self, input: &mut Input<'_>, socket: &mut TcpStream) -> io::Result<()> {
         while let Ok(Some(event)) = self.ws.next(input, &mut self.out) {
-            let sent = match event {
-                Event::Text(text) => {
-                    let sent = self.ws.text(&text, &mut self.out);
-                    self.last_text = text.into_owned();
-                    sent
-                }
-                Event::Binary(bytes) => self.ws.binary(&bytes, &mut self.out),
-                Event::Ping(_) | Event::Pong(_) | Event::Close(_) => Ok(()),
+            let sent = match &mut self.codec {
+                Some(codec) => codec.echo(event, &mut self.ws, &mut self.out),
+                None => self.echo(event),
             };
             if sent.is_err() {
                 self.ws.close(CloseCode::INTERNAL_ERROR, "", &mut self.out);
@@ -130,8 +145,56 @@ impl Echo {
         self.flush(socket)
     }
 
+    fn echo(&mut self, event: Event<'_>) -> Result<(), SendError> {
+        match event {
+            Event::Text(text) => {
+                let sent = self.ws.text(&text, &mut self.out);
+                self.last_text = text.into_owned();
+                sent
+            }
+            Event::Binary(bytes) => self.ws.binary(&bytes, &mut self.out),
+            // `Compressed` comes only where it was agreed on.
+            Event::Compressed(_) | Event::Ping(_) | Event::Pong(_) | Event::Close(_) => Ok(()),
+        }
+    }
+
     fn flush(&mut self, socket: &mut TcpStream) -> io::Result<()> {
         self.out.write_to(socket)?;
         if self.out.is_empty() { Ok(()) } else { Err(io::ErrorKind::TimedOut.into()) }
+    }
+}
+
+/// Both sides may keep their context, so it belongs to the connection.
+struct Codec {
+    inflater: Inflater,
+    inflated: Vec<u8>,
+    deflater: Deflater,
+    deflated: Vec<u8>,
+}
+
+impl Codec {
+    fn new(agreed: Agreed) -> Self {
+        let (inflater, deflater) = (agreed.inflater(), agreed.deflater());
+        Self { inflater, inflated: Vec::new(), deflater, deflated: Vec::new() }
+    }
+
+    /// Sends a message back, compressed if that makes it smaller. One that does not inflate fails the
+    /// connection.
+    fn echo(
+        &mut self,
+        event: Event<'_>,
+        ws: &mut WebSocket<Client>,
+        out: &mut Outbox,
+    ) -> Result<(), SendError> {
+        match self.inflater.inflate(event, &mut self.inflated) {
+            Ok(Event::Text(text)) => self.deflater.text(ws, &text, &mut self.deflated, out),
+            Ok(Event::Binary(bytes)) => self.deflater.binary(ws, &bytes, &mut self.deflated, out),
+            // `Compressed` has become one of the others.
+            Ok(Event::Compressed(_) | Event::Ping(_) | Event::Pong(_) | Event::Close(_)) => Ok(()),
+            Err(error) => {
+                ws.fail(error.close_code(), out);
+                Ok(())
+            }
+        }
     }
 }

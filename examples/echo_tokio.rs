@@ -240,7 +240,8 @@ fn echo(ws: &mut WebSocket<Server>, input: &mut Input<'_>, out: &mut Outbox) {
         let sent = match event {
             Event::Text(text) => ws.text(&text, out),
             Event::Binary(bytes) => ws.binary(&bytes, out),
-            Event::Ping(_) | Event::Pong(_) | Event::Close(_) => Ok(()),
+            // `Compressed` does not come: it is not negotiated.
+            Event::Compressed(_) | Event::Ping(_) | Event::Pong(_) | Event::Close(_) => Ok(()),
         };
         if sent.is_err() {
             // The limits leave room for every answer. Should that ever change, nobody is left with

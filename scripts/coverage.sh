@@ -23,7 +23,7 @@ cargo llvm-cov --version >/dev/null 2>&1 || cargo install --locked --quiet cargo
 suites=$(scripts/library-tests.sh)
 mkdir -p target
 # shellcheck disable=SC2086 # a list of arguments
-cargo llvm-cov --locked --quiet $suites --lcov --output-path target/coverage.lcov \
+cargo llvm-cov --locked --quiet --all-features $suites --lcov --output-path target/coverage.lcov \
   >target/coverage.log 2>&1 || { tail -40 target/coverage.log >&2; exit 1; }
 
 awk -v root="$PWD/" -v least="$least" '

@@ -4,7 +4,7 @@ use std::io::{self, Read as _};
 use std::net::{TcpStream, ToSocketAddrs as _};
 use std::time::{Duration, Instant};
 
-use dormouse::client::{Connect, ConnectError, Handshake};
+use dormouse::client::{Accepted, Connect, ConnectError, Handshake};
 use dormouse::http::{EMPTY_HEADER, HeadReader, Response};
 use dormouse::{Input, Limits, Outbox};
 
@@ -29,8 +29,10 @@ pub struct Url {
 }
 
 /// A connection on which frames come next.
-pub struct Opened {
+pub struct Opened<T> {
     pub socket: TcpStream,
+    /// What the caller has found in the answer.
+    pub found: T,
     /// Bytes that came together with the end of the handshake.
     pub early: Vec<u8>,
 }
@@ -69,12 +71,17 @@ impl Url {
         Connect::new(&self.authority, &self.target)
     }
 
-    /// Connects, and shakes hands with `request`.
+    /// Connects, and shakes hands with `request`. `look` is given the answer: only the caller knows what
+    /// it has offered. What `look` does not like ends the attempt.
     ///
     /// # Errors
     ///
     /// What went wrong, in one line; for a refusal, with what the server says about it.
-    pub fn open(&self, request: &Connect<'_>) -> Result<Opened, String> {
+    pub fn open<T>(
+        &self,
+        request: &Connect<'_>,
+        look: impl FnOnce(&Accepted<'_, '_>) -> Result<T, String>,
+    ) -> Result<Opened<T>, String> {
         // Before there is a connection, since a request that makes no sense needs none.
         let mut out = Outbox::new(&Limits::default());
         let handshake = request.write(rand::random(), &mut out).map_err(|e| e.to_string())?;
@@ -83,8 +90,8 @@ impl Url {
         socket.set_nodelay(true).map_err(at)?;
         socket.set_write_timeout(Some(HANDSHAKE_TIME)).map_err(at)?;
         out.write_to(&mut socket).map_err(at)?;
-        let early = shake_hands(&mut socket, &handshake)?;
-        Ok(Opened { socket, early })
+        let (found, early) = shake_hands(&mut socket, &handshake, look)?;
+        Ok(Opened { socket, found, early })
     }
 
     /// Tries each address of the host.
@@ -115,8 +122,12 @@ fn split_port(authority: &str) -> Option<(&str, Option<u16>)> {
     (!host.is_empty() && !host.contains('@')).then_some((host, port))
 }
 
-/// Reads the answer and gives what came behind it.
-fn shake_hands(socket: &mut TcpStream, handshake: &Handshake<'_>) -> Result<Vec<u8>, String> {
+/// Reads the answer, has the caller look at it, and gives what came behind it.
+fn shake_hands<T>(
+    socket: &mut TcpStream,
+    handshake: &Handshake<'_>,
+    look: impl FnOnce(&Accepted<'_, '_>) -> Result<T, String>,
+) -> Result<(T, Vec<u8>), String> {
     let deadline = Instant::now() + HANDSHAKE_TIME;
     let mut scratch = vec![0; 16 * 1024];
     let mut reader = HeadReader::new(&Limits::default());
@@ -129,7 +140,7 @@ fn shake_hands(socket: &mut TcpStream, handshake: &Handshake<'_>) -> Result<Vec<
             let mut headers = [EMPTY_HEADER; 64];
             let response = Response::parse(&head, &mut headers).map_err(not_http)?;
             match handshake.verify(&response) {
-                Ok(_) => return Ok(input.take_rest().to_vec()),
+                Ok(accepted) => return Ok((look(&accepted)?, input.take_rest().to_vec())),
                 // An interim answer: the real one comes behind it.
                 Err(ConnectError::Status(100..=199)) => {}
                 Err(ConnectError::Status(_)) => {

@@ -1,11 +1,12 @@
 //! A client for the terminal: lines of standard input become text messages, messages are printed.
 //!
 //! ```text
-//! client URL [--origin ORIGIN] [--protocol NAME]... [--header 'NAME: VALUE']...
+//! client URL [--deflate] [--origin ORIGIN] [--protocol NAME]... [--header 'NAME: VALUE']...
 //! ```
 //!
 //! At the end of standard input, the client closes with 1000 and prints what still comes. The close
-//! code and reason of the server go to standard error.
+//! code and reason of the server go to standard error. With `--deflate`, for which it is built with
+//! `--features deflate`, messages are compressed if the server agrees.
 //!
 //! | status | meaning |
 //! |---|---|
@@ -19,8 +20,11 @@
 //! | `main` | arguments and status |
 //! | `connect` | from a URL to an open WebSocket |
 //! | `session` | the open connection, on a poller |
+//! | `codec` | compressed messages; `no_codec` stands in for it in a build without them |
 //! | `lines` | standard input |
 
+#[cfg_attr(not(feature = "deflate"), path = "no_codec.rs")]
+mod codec;
 mod connect;
 mod lines;
 mod session;
@@ -29,16 +33,19 @@ use std::env;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
+use codec::Codec;
 use connect::Url;
 use dormouse::{CloseCode, Limits, Outbox};
 use session::{Closed, Session};
 
-const USAGE: &str =
-    "usage: client URL [--origin ORIGIN] [--protocol NAME]... [--header 'NAME: VALUE']...";
+const NO_CODEC: &str = "built without the feature deflate, which --deflate needs";
+const USAGE: &str = "usage: client URL [--deflate] [--origin ORIGIN] [--protocol NAME]... [--header 'NAME: VALUE']...";
 
 /// The command line, read.
 struct Arguments {
     url: Url,
+    /// What to offer, to compress messages.
+    extensions: Option<String>,
     origin: Option<String>,
     protocols: Vec<String>,
     headers: Vec<(String, String)>,
@@ -73,12 +80,13 @@ fn main() -> ExitCode {
 
 impl Arguments {
     fn read(words: Vec<String>) -> Result<Self, String> {
-        let (mut url, mut origin) = (None, None);
+        let (mut url, mut extensions, mut origin) = (None, None, None);
         let (mut protocols, mut headers) = (Vec::new(), Vec::new());
         let mut words = words.into_iter();
         while let Some(word) = words.next() {
             let mut value = || words.next().ok_or_else(|| format!("{word} needs a value"));
             match word.as_str() {
+                "--deflate" => extensions = Some(codec::offer().ok_or(NO_CODEC)?),
                 "--origin" => origin = Some(value()?),
                 "--protocol" => protocols.push(value()?),
                 "--header" => headers.push(split_header(&value()?)?),
@@ -88,7 +96,7 @@ impl Arguments {
             }
         }
         let url = url.ok_or("the URL is missing")?;
-        Ok(Self { url, origin, protocols, headers })
+        Ok(Self { url, extensions, origin, protocols, headers })
     }
 }
 
@@ -105,17 +113,20 @@ fn split_header(text: &str) -> Result<(String, String), String> {
 
 /// What ends the session, or the status to exit with and why.
 fn run(arguments: &Arguments) -> Result<Closed, (u8, String)> {
-    let Arguments { url, origin, protocols, headers } = arguments;
+    let Arguments { url, extensions, origin, protocols, headers } = arguments;
     let protocols: Vec<_> = protocols.iter().map(String::as_str).collect();
     let headers: Vec<_> = headers.iter().map(|(name, value)| (&**name, &**value)).collect();
     let request = url.request().origin(origin.as_deref()).protocols(&protocols).headers(&headers);
+    let request = request.extensions(extensions.as_deref());
     // What can never be sent is the caller's mistake, and told before anybody is connected to.
     let mut nowhere = Outbox::new(&Limits::default());
     if let Err(error) = request.write([0; 16], &mut nowhere) {
         return Err((2, format!("{error}; {USAGE}")));
     }
-    let mut opened = url.open(&request).map_err(|error| (1, error))?;
-    let session = Session::new(opened.socket).map_err(|error| (1, error.to_string()))?;
+    // A server that answers what was not offered has been found out before this.
+    let mut opened = url.open(&request, Codec::confirm).map_err(|error| (1, error))?;
+    let session = Session::new(opened.socket, opened.found);
+    let session = session.map_err(|error| (1, error.to_string()))?;
     session.run(&mut opened.early).map_err(|error| (1, error))
 }
 

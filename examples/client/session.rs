@@ -1,5 +1,6 @@
 //! The open connection: lines go out, messages come in, until one side closes.
 
+use std::fmt::Display;
 use std::io::{self, Read as _, Write as _};
 use std::time::{Duration, Instant};
 
@@ -7,6 +8,7 @@ use dormouse::{Client, CloseCode, CloseFrame, Event, Input, Limits, Outbox, WebS
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token, Waker};
 
+use crate::codec::Codec;
 use crate::lines::{Line, Lines, MAX_LINE};
 
 const SOCKET: Token = Token(0);
@@ -31,6 +33,8 @@ pub struct Session {
     poll: Poll,
     socket: TcpStream,
     ws: WebSocket<Client>,
+    /// What both sides have agreed to compress with.
+    codec: Option<Codec>,
     out: Outbox,
     lines: Lines,
     /// When to give up on a server that does not close.
@@ -43,15 +47,20 @@ impl Session {
     /// # Errors
     ///
     /// The system refuses a poller, or a socket that does not block.
-    pub fn new(socket: std::net::TcpStream) -> io::Result<Self> {
+    pub fn new(socket: std::net::TcpStream, codec: Option<Codec>) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
         let mut socket = TcpStream::from_std(socket);
         let poll = Poll::new()?;
         let both = Interest::READABLE | Interest::WRITABLE;
         poll.registry().register(&mut socket, SOCKET, both)?;
+        let mut ws = WebSocket::client(&LIMITS, rand::random);
+        if codec.is_some() {
+            ws.allow_compressed();
+        }
         Ok(Self {
             socket,
-            ws: WebSocket::client(&LIMITS, rand::random),
+            ws,
+            codec,
             out: Outbox::new(&LIMITS),
             lines: Lines::new(Waker::new(poll.registry(), LINES)?)?,
             poll,
@@ -106,7 +115,11 @@ impl Session {
     fn send_line(&mut self) -> Result<bool, String> {
         match self.lines.next() {
             Some(Line::Text(text)) => {
-                self.ws.text(&text, &mut self.out).map_err(|error| error.to_string())?;
+                let sent = match &mut self.codec {
+                    Some(codec) => codec.text(&text, &mut self.ws, &mut self.out),
+                    None => self.ws.text(&text, &mut self.out),
+                };
+                sent.map_err(|error| error.to_string())?;
                 Ok(true)
             }
             Some(Line::Failed(error)) => Err(format!("standard input: {error}")),
@@ -139,25 +152,38 @@ impl Session {
 
     fn receive(&mut self, input: &mut Input<'_>) -> Result<(), String> {
         loop {
-            match self.ws.next(input, &mut self.out) {
-                Ok(Some(Event::Text(text))) => print(text.as_bytes())?,
-                Ok(Some(Event::Binary(bytes))) => print(&bytes)?,
-                Ok(Some(Event::Ping(_) | Event::Pong(_))) => {}
-                Ok(Some(Event::Close(frame))) => {
+            let event = match self.ws.next(input, &mut self.out) {
+                Ok(Some(event)) => event,
+                Ok(None) => return Ok(()),
+                Err(violation) => return Err(self.broken(violation.close_code(), violation)),
+            };
+            let event = match &mut self.codec {
+                Some(codec) => codec.inflate(event),
+                None => Ok(event),
+            };
+            match event {
+                Ok(Event::Text(text)) => print(text.as_bytes())?,
+                Ok(Event::Binary(bytes)) => print(&bytes)?,
+                Ok(Event::Compressed(_) | Event::Ping(_) | Event::Pong(_)) => {}
+                Ok(Event::Close(frame)) => {
                     let was_answer = self.deadline.is_some();
                     let frame = frame.map(CloseFrame::into_owned);
                     self.closed = Some(Closed { frame, was_answer });
                     self.deadline = Some(Instant::now() + CLOSING_TIME);
                 }
-                Ok(None) => return Ok(()),
-                Err(violation) => {
-                    // The Close that says so goes out if there is room for it at once.
-                    let _ = self.out.write_to(&mut self.socket);
-                    let code = violation.close_code();
-                    return Err(format!("the server broke the protocol ({code}): {violation}"));
+                Err((code, error)) => {
+                    self.ws.fail(code, &mut self.out);
+                    return Err(self.broken(code, error));
                 }
             }
         }
+    }
+
+    /// What to say of a server whose last message made us fail the connection.
+    fn broken(&mut self, code: CloseCode, why: impl Display) -> String {
+        // The Close that says so goes out if there is room for it at once.
+        let _ = self.out.write_to(&mut self.socket);
+        format!("the server broke the protocol ({code}): {why}")
     }
 }
 

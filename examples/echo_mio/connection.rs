@@ -2,11 +2,14 @@
 
 use std::io::{self, Read as _};
 use std::net::Shutdown;
+use std::num::NonZeroU8;
 
 use dormouse::http::{EMPTY_HEADER, HeadReader, Request};
 use dormouse::server::{Refusal, Upgrade};
 use dormouse::{CloseCode, Event, Input, Limits, Outbox, WebSocket};
 use mio::net::TcpStream;
+
+use crate::codec::Codec;
 
 /// The bytes of one read, for all connections together.
 const SCRATCH: usize = 64 * 1024;
@@ -20,16 +23,20 @@ const LIMITS: Limits =
 const KEPT: u32 = SCRATCH as u32;
 /// After so many reads the others have their turn.
 const READS_PER_TURN: usize = 16;
+/// A read of compressed messages can be work for a thousand times as many bytes.
+const READS_PER_COMPRESSED_TURN: usize = 1;
 
 /// What the connections of a thread share. Between turns there is nothing of theirs in it.
 pub struct Shared {
     scratch: Box<[u8]>,
     out: Outbox,
+    codec: Option<Codec>,
 }
 
 impl Shared {
-    pub fn new() -> Self {
-        Self { scratch: vec![0; SCRATCH].into(), out: Outbox::keeping(&LIMITS, KEPT) }
+    /// Messages are compressed if there is a codec.
+    pub fn new(codec: Option<Codec>) -> Self {
+        Self { scratch: vec![0; SCRATCH].into(), out: Outbox::keeping(&LIMITS, KEPT), codec }
     }
 }
 
@@ -43,6 +50,8 @@ pub struct Connection {
     pub serial: u32,
     /// Whether the event loop has it among the unfinished.
     pub is_queued: bool,
+    /// The bits of the window to compress with; `None` unless both sides compress.
+    window_bits: Option<NonZeroU8>,
     may_have_bytes: bool,
     has_ended: bool,
 }
@@ -78,6 +87,7 @@ impl Connection {
             out: Outbox::new(&LIMITS),
             serial,
             is_queued: false,
+            window_bits: None,
             may_have_bytes: false,
             has_ended: false,
         }
@@ -104,7 +114,7 @@ impl Connection {
     /// The socket's; the connection is of no use then.
     pub fn turn(&mut self, shared: &mut Shared) -> io::Result<Turn> {
         self.out.write_to(&mut self.socket)?;
-        for _ in 0..READS_PER_TURN {
+        for _ in 0..self.reads_per_turn() {
             if !self.out.is_empty() {
                 return Ok(Turn::Wait);
             }
@@ -119,9 +129,10 @@ impl Connection {
                 Ok(0) => return Ok(Turn::Done),
                 Ok(len) => {
                     self.may_have_bytes = !self.is_drained_by(len);
-                    let Shared { scratch, out } = &mut *shared;
+                    let Shared { scratch, out, codec } = &mut *shared;
                     let mut input = Input::new(scratch.get_mut(..len).unwrap_or_default());
-                    self.state.receive(&mut input, self.out.or(out));
+                    let (all, codec) = (self.out.or(out), codec.as_mut());
+                    self.state.receive(&mut input, all, codec, &mut self.window_bits);
                     // All the answers go out in one write.
                     self.out.flush(out, &mut self.socket)?;
                 }
@@ -133,6 +144,10 @@ impl Connection {
             }
         }
         Ok(Turn::Again)
+    }
+
+    fn reads_per_turn(&self) -> usize {
+        if self.window_bits.is_some() { READS_PER_COMPRESSED_TURN } else { READS_PER_TURN }
     }
 
     /// Whether a read of `len` bytes has left nothing, so that the next change will be told.
@@ -147,12 +162,21 @@ impl Connection {
 }
 
 impl State {
-    /// Takes all bytes of `input`, and sends the answers.
-    fn receive(&mut self, input: &mut Input<'_>, out: &mut Outbox) {
+    /// Takes all bytes of `input`, and sends the answers. `window_bits` is set by the handshake.
+    fn receive(
+        &mut self,
+        input: &mut Input<'_>,
+        out: &mut Outbox,
+        codec: Option<&mut Codec>,
+        window_bits: &mut Option<NonZeroU8>,
+    ) {
         if let Self::Handshake(reader) = self {
-            *self = match shake_hands(reader, input, out) {
-                Ok(true) => Self::Open(WebSocket::server(&LIMITS)),
-                Ok(false) => return,
+            *self = match shake_hands(reader, input, out, codec.as_deref()) {
+                Ok(Some(opened)) => {
+                    *window_bits = opened.window_bits;
+                    Self::Open(opened.ws)
+                }
+                Ok(None) => return,
                 Err(refusal) => {
                     // An outbox that has no room for the reason leaves only to close.
                     let _ = refusal.write(out);
@@ -161,7 +185,7 @@ impl State {
             };
         }
         if let Self::Open(ws) = self {
-            echo(ws, input, out);
+            echo(ws, input, out, codec.zip(*window_bits));
             if ws.is_closed() {
                 *self = Self::Closing;
             }
@@ -169,35 +193,53 @@ impl State {
     }
 }
 
-/// `Ok(false)` asks for more bytes; after `Ok(true)`, what is left of `input` are frames.
+/// What a handshake comes to.
+struct Opened {
+    ws: WebSocket<dormouse::Server>,
+    window_bits: Option<NonZeroU8>,
+}
+
+/// `Ok(None)` asks for more bytes; after the handshake, what is left of `input` are frames.
 fn shake_hands(
     reader: &mut HeadReader,
     input: &mut Input<'_>,
     out: &mut Outbox,
-) -> Result<bool, Refusal> {
-    let Some(head) = reader.next(input)? else { return Ok(false) };
+    codec: Option<&Codec>,
+) -> Result<Option<Opened>, Refusal> {
+    let Some(head) = reader.next(input)? else { return Ok(None) };
     let mut headers = [EMPTY_HEADER; 64];
     let request = Request::parse(&head, &mut headers)?;
     // A server with something to guard compares `origin()` and looks at cookies before it accepts.
     let upgrade = Upgrade::read(&request)?;
-    match upgrade.accept().write(out) {
-        Ok(()) => Ok(true),
-        Err(_) => Err(Refusal::Unavailable { retry_after: 1 }),
+    let (answer, window_bits) = codec.and_then(|codec| codec.accept(&upgrade)).unzip();
+    let written = upgrade.accept().extensions(answer.as_deref()).write(out);
+    written.map_err(|_| Refusal::Unavailable { retry_after: 1 })?;
+    let mut ws = WebSocket::server(&LIMITS);
+    if window_bits.is_some() {
+        ws.allow_compressed();
     }
+    Ok(Some(Opened { ws, window_bits }))
 }
 
 /// Sends back every message in `input`. Pings and a violation need nothing more: their answers are in
 /// `out`.
-fn echo(ws: &mut WebSocket<dormouse::Server>, input: &mut Input<'_>, out: &mut Outbox) {
+fn echo(
+    ws: &mut WebSocket<dormouse::Server>,
+    input: &mut Input<'_>,
+    out: &mut Outbox,
+    mut codec: Option<(&mut Codec, NonZeroU8)>,
+) {
     while let Ok(Some(event)) = ws.next(input, out) {
-        let sent = match event {
-            Event::Text(text) => ws.text(&text, out),
-            Event::Binary(bytes) => ws.binary(&bytes, out),
-            Event::Ping(_) | Event::Pong(_) | Event::Close(_) => Ok(()),
+        let sent = match (event, &mut codec) {
+            (event, Some((codec, window_bits))) => codec.echo(event, *window_bits, ws, out),
+            (Event::Text(text), None) => ws.text(&text, out),
+            (Event::Binary(bytes), None) => ws.binary(&bytes, out),
+            // `Compressed` comes only where it was agreed on.
+            (Event::Compressed(_) | Event::Ping(_) | Event::Pong(_) | Event::Close(_), _) => Ok(()),
         };
         if sent.is_err() {
-            // The limits leave room for every answer. Should that ever change, nobody is left with
-            // an answer missing and a connection that looks well.
+            // The limits leave room for every answer, unless a read had several large messages well
+            // compressed. Nobody is left with an answer missing and a connection that looks well.
             ws.close(CloseCode::INTERNAL_ERROR, "", out);
         }
     }

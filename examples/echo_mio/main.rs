@@ -1,8 +1,11 @@
 //! An echo server on a poller: one thread, any number of connections, most of them asleep.
 //!
 //! ```text
-//! echo_mio [ADDR]        listens on ADDR, 127.0.0.1:9001 unless it is given; port 0 picks a port
+//! echo_mio [--deflate] [ADDR]
 //! ```
+//!
+//! It listens on ADDR, 127.0.0.1:9001 unless it is given; port 0 picks a port. With `--deflate`, for which
+//! it is built with `--features deflate`, messages are compressed with clients that offer that.
 //!
 //! A connection that sleeps costs its place in a slab, [`Connection`](connection::Connection), and
 //! nothing on the heap: bytes are read into the thread's one buffer, answers are collected in the
@@ -14,54 +17,82 @@
 //! | `main` | arguments, and what is printed |
 //! | `server` | the event loop: whose turn it is |
 //! | `connection` | one connection: handshake, echo, close |
+//! | `codec` | compressed messages; `no_codec` stands in for it in a build without them |
 //! | `acceptor` | new connections, also when there are no descriptors left |
 //! | `deadlines` | handshakes and closings that take too long |
 
 mod acceptor;
+#[cfg_attr(not(feature = "deflate"), path = "no_codec.rs")]
+mod codec;
 mod connection;
 mod deadlines;
 mod server;
 
 use std::env;
+use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use acceptor::Acceptor;
+use codec::Codec;
 use server::Server;
 
-const USAGE: &str = "usage: echo_mio [ADDR]   (default 127.0.0.1:9001)";
+const NO_CODEC: &str = "built without the feature deflate, which --deflate needs";
+const USAGE: &str = "usage: echo_mio [--deflate] [ADDR]   (default 127.0.0.1:9001)";
+
+/// The command line, read.
+struct Arguments {
+    address: SocketAddr,
+    codec: Option<Codec>,
+}
 
 fn main() -> ExitCode {
-    let mut arguments = env::args_os().skip(1);
-    let address = arguments.next().unwrap_or_else(|| "127.0.0.1:9001".into());
-    if address == "--help" || address == "-h" {
+    if env::args_os().any(|argument| argument == "--help" || argument == "-h") {
         return match writeln!(io::stdout(), "{USAGE}") {
             Ok(()) => ExitCode::SUCCESS,
             Err(_) => ExitCode::FAILURE,
         };
     }
-    if let Some(extra) = arguments.next() {
-        eprintln!("echo_mio: one argument too many: {extra:?}; {USAGE}");
-        return ExitCode::from(2);
-    }
-    let Some(parsed) = address.to_str().and_then(|address| address.parse().ok()) else {
-        eprintln!("echo_mio: not an IP address with a port: {address:?}; {USAGE}");
-        return ExitCode::from(2);
+    let Arguments { address, codec } = match Arguments::read(env::args_os().skip(1)) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            eprintln!("echo_mio: {error}; {USAGE}");
+            return ExitCode::from(2);
+        }
     };
-    match serve(parsed) {
+    match serve(address, codec) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("echo_mio: {parsed}: {error}");
+            eprintln!("echo_mio: {address}: {error}");
             ExitCode::FAILURE
         }
     }
 }
 
-fn serve(address: SocketAddr) -> io::Result<()> {
+impl Arguments {
+    fn read(words: impl Iterator<Item = OsString>) -> Result<Self, String> {
+        let (mut address, mut codec) = (None, None);
+        for word in words {
+            match word.to_str().unwrap_or_default() {
+                "--deflate" => codec = Some(Codec::new().ok_or(NO_CODEC)?),
+                _ if address.is_some() => return Err(format!("one argument too many: {word:?}")),
+                text => {
+                    let parsed = text.parse();
+                    let wrong = |_| format!("not an IP address with a port: {word:?}");
+                    address = Some(parsed.map_err(wrong)?);
+                }
+            }
+        }
+        let address = address.unwrap_or(SocketAddr::from(([127, 0, 0, 1], 9001)));
+        Ok(Self { address, codec })
+    }
+}
+
+fn serve(address: SocketAddr, codec: Option<Codec>) -> io::Result<()> {
     let acceptor = Acceptor::bind(address)?;
     let address = acceptor.local_addr()?;
-    let server = Server::new(acceptor)?;
+    let server = Server::new(acceptor, codec)?;
     writeln!(io::stdout(), "listening on {address}")?;
     server.run()
 }

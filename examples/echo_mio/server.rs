@@ -10,6 +10,7 @@ use mio::{Events, Interest, Poll, Token};
 use slab::Slab;
 
 use crate::acceptor::Acceptor;
+use crate::codec::Codec;
 use crate::connection::{Connection, Shared, Turn};
 use crate::deadlines::Deadlines;
 
@@ -36,7 +37,12 @@ pub struct Server {
 }
 
 impl Server {
-    pub fn new(mut acceptor: Acceptor) -> io::Result<Self> {
+    /// Messages are compressed, with clients that do so too, if there is a codec.
+    ///
+    /// # Errors
+    ///
+    /// The system refuses a poller.
+    pub fn new(mut acceptor: Acceptor, codec: Option<Codec>) -> io::Result<Self> {
         let poll = Poll::new()?;
         poll.registry().register(&mut acceptor, LISTENER, Interest::READABLE)?;
         Ok(Self {
@@ -46,7 +52,7 @@ impl Server {
             unfinished: VecDeque::new(),
             handshakes: Deadlines::new(HANDSHAKE_TIME),
             closings: Deadlines::new(CLOSING_TIME),
-            shared: Shared::new(),
+            shared: Shared::new(codec),
             next_serial: 0,
         })
     }

@@ -22,12 +22,25 @@ fn the_client_echoes_through_every_server() {
     }
 }
 
-/// What the client says and how it ends when a server does `what` after the handshake.
-fn client_of(what: impl FnOnce(&mut TcpStream) -> io::Result<()> + Send) -> Output {
+/// What the client says and how it ends when a server does `what` with its connection.
+fn client_of(what: impl FnOnce(&mut TcpStream) -> io::Result<()>) -> Output {
+    client_with(&[], what)
+}
+
+/// The same, with arguments.
+pub fn client_with(
+    arguments: &[&str],
+    what: impl FnOnce(&mut TcpStream) -> io::Result<()>,
+) -> Output {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("ws://{}/", listener.local_addr().unwrap());
     let mut command = Command::new(program("client"));
-    command.arg(url).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+        .arg(url)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     let mut process = command.spawn().unwrap();
     // As long as it is open, the client has no reason of its own to end.
     let stdin = process.stdin.take();
@@ -41,6 +54,14 @@ fn client_of(what: impl FnOnce(&mut TcpStream) -> io::Result<()> + Send) -> Outp
 }
 
 fn accept(stream: &mut TcpStream) -> io::Result<()> {
+    accept_with(stream, |_| None)
+}
+
+/// Shakes hands, with the answer of `choose` to what the client wants as extensions.
+pub fn accept_with(
+    stream: &mut TcpStream,
+    choose: impl FnOnce(&Upgrade<'_, '_>) -> Option<String>,
+) -> io::Result<()> {
     let mut reader = HeadReader::new(&Limits::default());
     let mut out = Outbox::new(&Limits::default());
     let mut scratch = [0; 4096];
@@ -49,7 +70,9 @@ fn accept(stream: &mut TcpStream) -> io::Result<()> {
         if let Some(head) = reader.next(&mut Input::new(&mut scratch[..len])).unwrap() {
             let mut headers = [EMPTY_HEADER; 16];
             let request = Request::parse(&head, &mut headers).unwrap();
-            Upgrade::read(&request).unwrap().accept().write(&mut out).unwrap();
+            let upgrade = Upgrade::read(&request).unwrap();
+            let extensions = choose(&upgrade);
+            upgrade.accept().extensions(extensions.as_deref()).write(&mut out).unwrap();
             out.write_to(stream)?;
             return Ok(());
         }

@@ -3,6 +3,8 @@
 #![cfg(all(feature = "std", unix))]
 
 mod client;
+#[cfg(feature = "deflate")]
+mod compressed;
 #[path = "../support/example.rs"]
 mod example;
 mod servers;
@@ -34,6 +36,11 @@ struct Server {
 impl Server {
     fn start(name: &str) -> Self {
         Self::run(Command::new(program(name)).arg("127.0.0.1:0"))
+    }
+
+    #[cfg(feature = "deflate")]
+    fn start_compressing() -> Self {
+        Self::run(Command::new(program("echo_mio")).args(["--deflate", "127.0.0.1:0"]))
     }
 
     fn run(command: &mut Command) -> Self {
@@ -118,6 +125,13 @@ fn arguments_that_make_no_sense() {
         &["ws://localhost", "--nonsense"],
     ] {
         assert_fails(&run("client", arguments, b""), 2, "usage: ");
+    }
+    assert_fails(&run("echo_mio", &["--deflate", "nonsense"], b""), 2, "usage: ");
+    assert_fails(&run("client", &["--deflate"], b""), 2, "usage: ");
+    if !cfg!(feature = "deflate") {
+        let without = "built without the feature deflate";
+        assert_fails(&run("echo_mio", &["--deflate", "127.0.0.1:0"], b""), 2, without);
+        assert_fails(&run("client", &["--deflate", "ws://localhost"], b""), 2, without);
     }
     let injection = ["ws://localhost", "--header", "X: a\r\nY: b"];
     assert_fails(&run("client", &injection, b""), 2, "control character");
