@@ -9,6 +9,7 @@ use std::time::Duration;
 use lexopt::Arg::{Long, Value};
 use lexopt::Parser;
 
+use crate::compression::IS_BUILT_IN;
 use crate::failure::Failure;
 use crate::maildir::Letter;
 use crate::settings::Settings;
@@ -116,10 +117,11 @@ fn serve(mut words: Parser) -> Result<Command, Failure> {
 
 /// Finds what makes no sense together.
 fn check(mut settings: Settings) -> Result<Command, Failure> {
-    let Settings { demo, token_key, mail, internal, publish_key, .. } = &settings;
+    let Settings { demo, token_key, mail, internal, publish_key, deflate, .. } = &settings;
     let conflict = match (demo, token_key) {
         (true, Some(_)) => Some("either --demo or --token-key FILE, not both"),
         (false, None) => Some("--token-key FILE is needed, or --demo to let everybody watch"),
+        _ if *deflate && !IS_BUILT_IN => Some("--deflate: built without the feature deflate"),
         _ if publish_key.is_some() && internal.is_none() => {
             Some("--publish-key needs --internal ADDR, where publishers connect")
         }

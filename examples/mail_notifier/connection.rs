@@ -18,12 +18,13 @@ use std::net::Shutdown;
 
 use dormouse::http::HeadReader;
 use dormouse::server::Refusal;
-use dormouse::{CloseCode, Input, Outbox, Prepared, Server as ServerRole, WebSocket};
+use dormouse::{CloseCode, Input, Outbox, Server as ServerRole, WebSocket};
 use mio::event::Source;
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 
 use crate::bus::State;
+use crate::compression::{Compressor, Notice};
 use crate::deadlines::{Deadline, Reminder};
 use crate::desk::Desk;
 use crate::gate::Peer;
@@ -153,7 +154,7 @@ impl Connection {
     ///
     /// # Errors
     /// When the socket fails: the connection is to be removed.
-    pub fn notify(&mut self, notice: &Prepared, key: usize, desk: &mut Desk) -> io::Result<()> {
+    pub fn notify(&mut self, notice: &Notice, key: usize, desk: &mut Desk) -> io::Result<()> {
         let Stage::Open(ws) = &mut self.stage else { return Ok(()) };
         if !self.waiting.is_empty() {
             self.is_behind = true;
@@ -161,6 +162,7 @@ impl Connection {
             return Ok(());
         }
         // A notice is far smaller than an outbox, and nothing waits in this one.
+        let notice = notice.for_connection(ws, &mut desk.compressor);
         let _ = ws.send(notice, self.waiting.or(&mut desk.out));
         desk.tally.frames += 1;
         self.flush(key, desk)
@@ -242,7 +244,7 @@ impl Connection {
     /// Takes the first `len` bytes of the scratch buffer.
     fn receive(&mut self, len: usize, key: usize, desk: &mut Desk) -> io::Result<()> {
         self.quiet = 0;
-        let Desk { mailboxes, scratch, out, server, tally, .. } = &mut *desk;
+        let Desk { mailboxes, scratch, out, server, tally, compressor, .. } = &mut *desk;
         let mut input = Input::new(&mut scratch[..len]);
         let mut ends = false;
         if let Stage::Head(reader) = &mut self.stage {
@@ -258,11 +260,15 @@ impl Connection {
             };
             match served {
                 Served::Answered => ends = true,
-                Served::Watches { mailbox, known } => {
+                Served::Watches { mailbox, known, takes_compressed } => {
                     mailboxes.watch(mailbox, key);
-                    let (ws, frames) = greet(mailboxes.state(mailbox), known, server, out);
+                    let mut ws = WebSocket::server(&server.limits);
+                    if takes_compressed {
+                        ws.allow_compressed();
+                    }
+                    let state = mailboxes.state(mailbox);
+                    tally.frames += greet(&mut ws, state, known, server, compressor, out);
                     self.stage = Stage::Open(ws);
-                    tally.frames += frames;
                     self.deadline.clear();
                 }
             }
@@ -318,30 +324,30 @@ impl Connection {
         let Some(mailbox) = desk.mailboxes.watched_by(key) else { return };
         if let Stage::Open(ws) = &mut self.stage {
             let latest = notice::snapshot(desk.mailboxes.state(mailbox));
-            let _ = ws.text(&latest, self.waiting.or(&mut desk.out));
+            let _ = desk.compressor.text(ws, &latest, self.waiting.or(&mut desk.out));
             desk.tally.frames += 1;
         }
     }
 }
 
-/// Begins a WebSocket with where the mailbox stands, and with what the page has missed; also, how
-/// many messages that takes.
+/// Says where the mailbox stands, and what the page has missed; returns how many messages that takes.
 fn greet(
+    ws: &mut WebSocket<ServerRole>,
     state: &State,
     known: Option<Known>,
     server: &Server,
+    compressor: &mut Compressor,
     out: &mut Outbox,
-) -> (WebSocket<ServerRole>, u64) {
-    let mut ws = WebSocket::server(&server.limits);
+) -> u64 {
     let mut texts = vec![notice::hello(state, server.bus.epoch())];
     texts.extend(known.into_iter().flat_map(|known| notice::missed(state, known)));
     for text in &texts {
         // All that is kept of a mailbox fits into an outbox.
-        let _ = ws.text(text, out);
+        let _ = compressor.text(ws, text, out);
     }
     server.metrics.upgrades.inc();
     server.metrics.watching.inc();
-    (ws, texts.len() as u64)
+    texts.len() as u64
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use dormouse::Outbox;
 
+use crate::compression::Compressor;
 use crate::deadlines::Deadlines;
 use crate::mailboxes::Mailboxes;
 use crate::metrics::Metrics;
@@ -21,6 +22,7 @@ pub struct Desk {
     pub deadlines: Deadlines,
     pub scratch: Vec<u8>,
     pub out: Outbox,
+    pub compressor: Compressor,
     pub tally: Tally,
 }
 
@@ -40,6 +42,7 @@ impl Desk {
             deadlines: Deadlines::new(server.table_len()),
             scratch: vec![0; SCRATCH_LEN],
             out: Outbox::keeping(&server.limits, KEPT_LEN),
+            compressor: Compressor::new(),
             tally: Tally::default(),
             server,
         }

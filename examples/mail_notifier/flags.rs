@@ -224,6 +224,11 @@ const GROUPS: [(&str, &[Flag]); 5] = [
                 |to| &mut to.send_buffer,
                 "the kernel's buffer of each connection (0: as the system has it)",
             ),
+            flag(
+                "deflate",
+                Takes::Nothing(|to| &mut to.deflate),
+                "send compressed notices to clients that offer it",
+            ),
         ],
     ),
 ];

@@ -33,6 +33,7 @@
 mod access;
 mod arguments;
 mod bus;
+mod compression;
 mod connection;
 mod deadlines;
 mod desk;

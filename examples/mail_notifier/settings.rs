@@ -20,6 +20,8 @@ pub struct Settings {
     /// Where publishers and monitors connect.
     pub internal: Option<SocketAddr>,
     pub publish_key: Option<PathBuf>,
+    /// Whether clients that offer it are sent compressed notices.
+    pub deflate: bool,
     /// How many event loops there are: at least one.
     pub shards: usize,
     /// How many mails of each mailbox are kept.
@@ -60,6 +62,7 @@ impl Default for Settings {
             mail: None,
             internal: None,
             publish_key: None,
+            deflate: false,
             shards: 0,
             recent: 20,
             head_limit: 8 * 1024,

@@ -9,11 +9,12 @@ use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use dormouse::{CloseCode, Prepared};
+use dormouse::CloseCode;
 use mio::{Events, Poll, Token, Waker};
 use slab::Slab;
 
 use crate::bus::{State, Subscriber};
+use crate::compression::Notice;
 use crate::connection::{Connection, Next};
 use crate::desk::Desk;
 use crate::listener::{Accepted, Listener};
@@ -172,7 +173,7 @@ impl Shard {
         let mut watcher = self.desk.mailboxes.first_watcher(id);
         let (Some(before), Some(_)) = (before, watcher) else { return };
         let Some(text) = notice::change(&before, self.desk.mailboxes.state(id)) else { return };
-        let notice = Prepared::text(&text);
+        let notice = Notice::new(text);
         while let Some(key) = watcher {
             // The next one is asked for first: this one may be removed on the way. And to ask for its
             // connection brings that into the cache while the system writes to this one.

@@ -8,6 +8,7 @@ use dormouse::server::{Answer, BadRequest, Refusal, Upgrade};
 use mio::net::TcpStream;
 
 use crate::access::Denial;
+use crate::compression;
 use crate::mailboxes::{MailboxId, Mailboxes};
 use crate::notice::Known;
 use crate::server::Server;
@@ -20,7 +21,7 @@ const MAX_FIELDS: usize = 64;
 pub enum Served {
     /// The connection is a WebSocket now, for the notices of this mailbox; `known` is what the page
     /// says that it has, if it was here before.
-    Watches { mailbox: MailboxId, known: Option<Known> },
+    Watches { mailbox: MailboxId, known: Option<Known>, takes_compressed: bool },
     /// The answer is complete: the connection ends with it.
     Answered,
 }
@@ -102,10 +103,12 @@ fn upgrade(
     let mailbox = mailboxes.find(&admitted.mailbox).ok_or(Refused::NoMailbox)?;
     let is_same = admitted.epoch.is_none_or(|epoch| epoch == server.bus.epoch());
     let known = |since| if is_same { Known::Until(since) } else { Known::OtherEpoch };
-    let accept = upgrade.accept().protocol(admitted.protocol);
+    let agreed = server.settings.deflate.then(|| compression::agree(&upgrade)).flatten();
+    let accept = upgrade.accept().protocol(admitted.protocol).extensions(agreed.as_deref());
     // The outbox of a new connection has room.
     accept.write(out).map_err(|_| Refused::Draining { retry_after: later(server) })?;
-    Ok(Served::Watches { mailbox, known: admitted.since.map(known) })
+    let (known, takes_compressed) = (admitted.since.map(known), agreed.is_some());
+    Ok(Served::Watches { mailbox, known, takes_compressed })
 }
 
 /// In how many seconds to come back. Those who are sent away together are not to come back together.

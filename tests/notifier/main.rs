@@ -7,6 +7,8 @@ mod bad_hour;
 mod browser;
 mod chromium;
 mod command_line;
+#[cfg(feature = "deflate")]
+mod compression;
 mod delivery;
 #[path = "../support/example.rs"]
 mod example;

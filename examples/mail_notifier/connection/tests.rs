@@ -63,7 +63,7 @@ impl Pair {
     fn mail(&mut self, seq: u64) {
         let (id, before) = self.desk.mailboxes.apply(state(seq));
         let text = notice::change(&before.unwrap(), self.desk.mailboxes.state(id)).unwrap();
-        self.connection.notify(&Prepared::text(&text), KEY, &mut self.desk).unwrap();
+        self.connection.notify(&Notice::new(text), KEY, &mut self.desk).unwrap();
     }
 
     /// Mails arrive until the socket takes no more; how many.
