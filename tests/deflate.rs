@@ -229,6 +229,16 @@ fn s10_4_the_limit_is_exact() {
 }
 
 #[test]
+fn s10_4_what_is_too_big_is_so_before_it_is_broken() {
+    // A literal, and a symbol that does not exist, which the codec looks at too early.
+    let bytes = compressed(&[0x4a, 0x1c, 0x03]);
+    for (limit, wrong) in [(0, InflateError::TooBig), (1, InflateError::Data)] {
+        let read = Reader::with_limit(false, limit).read(&bytes, usize::MAX);
+        assert_eq!(read, Err(Wrong::Message(wrong)), "{limit}");
+    }
+}
+
+#[test]
 fn s7_2_1_takeover_makes_later_messages_smaller() {
     let message = "A mail from Bob <bob@example.org> with the subject: Dinner tonight at eight?";
     let apart = sent(&mut Deflater::new(false, 15), &[message; 3]);

@@ -134,13 +134,14 @@ impl Inflater {
             let end = room.len().min(limit);
             let place = room.get_mut(len..end).filter(|place| !place.is_empty());
             let is_full = place.is_none();
-            let step = self.step(bytes, place.unwrap_or(&mut beyond), InflateFlush::SyncFlush)?;
+            let step = self.step(bytes, place.unwrap_or(&mut beyond), InflateFlush::SyncFlush);
+            // The codec may have looked beyond that byte, at something worse.
             if is_full && step.written > 0 {
                 return Err(InflateError::TooBig);
             }
             len = len.saturating_add(step.written);
             bytes = bytes.get(step.read..).unwrap_or_default();
-            if step.is_final {
+            if step.is_final? {
                 // §7.2.1: blocks may follow one with BFINAL. They begin anew (RFC 1951 §3.2.3: it ends
                 // the data set), as with every peer that is built on zlib.
                 self.inflate.reset(false);
@@ -158,27 +159,21 @@ impl Inflater {
     /// nothing else. A message that is cut inside a block must not pass for a shorter one, nor be
     /// continued by the next.
     fn end(&mut self) -> Result<(), InflateError> {
-        let step = self.step(&TAIL_AND_MORE, &mut [0], InflateFlush::Block)?;
+        let step = self.step(&TAIL_AND_MORE, &mut [0], InflateFlush::Block);
         // The codec stops behind the block, and otherwise takes whatever it is given.
         let has_ended = step.read == TAIL_AND_MORE.len().saturating_sub(1) && step.written == 0;
-        if has_ended { Ok(()) } else { Err(InflateError::Data) }
+        if step.is_final.is_ok() && has_ended { Ok(()) } else { Err(InflateError::Data) }
     }
 
     /// Inflates as much of `bytes` as there is room for.
-    fn step(
-        &mut self,
-        bytes: &[u8],
-        place: &mut [u8],
-        flush: InflateFlush,
-    ) -> Result<Step, InflateError> {
+    fn step(&mut self, bytes: &[u8], place: &mut [u8], flush: InflateFlush) -> Step {
         let (read, written) = (self.inflate.total_in(), self.inflate.total_out());
         let status = self.inflate.decompress(bytes, place, flush);
-        let status = status.map_err(|_| InflateError::Data)?;
         let read = self.inflate.total_in().wrapping_sub(read) as usize;
         let written = self.inflate.total_out().wrapping_sub(written) as usize;
-        let is_final = status == Status::StreamEnd;
+        let is_final = status.map(|status| status == Status::StreamEnd);
         let has_room = written < place.len();
-        Ok(Step { read, written, is_final, has_room })
+        Step { read, written, is_final: is_final.map_err(|_| InflateError::Data), has_room }
     }
 }
 
@@ -186,8 +181,9 @@ impl Inflater {
 struct Step {
     read: usize,
     written: usize,
-    /// The block was the last one of its stream.
-    is_final: bool,
+    /// Whether the block was the last one of its stream, or what came after the bytes that are written
+    /// is not DEFLATE.
+    is_final: Result<bool, InflateError>,
     /// All that the bytes so far inflate to is written.
     has_room: bool,
 }

@@ -247,7 +247,7 @@ mod tests {
                 return Err(HeadError::BareLf);
             }
             if bytes[..=at].ends_with(b"\r\n\r\n") {
-                return Ok(Some(at.saturating_add(1)));
+                return Ok(Some(at + 1));
             }
         }
         Ok(None)
