@@ -185,6 +185,7 @@ fn s7_2_2_what_does_not_inflate() {
 fn sent(deflater: &mut Deflater, messages: &[&str]) -> Vec<u8> {
     let limits = Limits { outbox: 1 << 26, ..Limits::default() };
     let (mut ws, mut out) = (WebSocket::server(&limits), Outbox::new(&limits));
+    ws.allow_compressed();
     for message in messages {
         deflater.text(&mut ws, message, &mut Vec::new(), &mut out).unwrap();
     }
@@ -197,6 +198,7 @@ fn s8_1_text_is_validated_after_inflation() {
     assert_eq!(reads(&bytes, false), Ok(vec![text(&"\u{e9}".repeat(100))]));
     let limits = Limits::default();
     let (mut ws, mut out) = (WebSocket::server(&limits), Outbox::new(&limits));
+    ws.allow_compressed();
     let invalid = "\u{e9}".repeat(100).into_bytes()[..199].to_vec();
     Deflater::new(false, 15).binary(&mut ws, &invalid, &mut Vec::new(), &mut out).unwrap();
     let mut bytes = waiting(&out);
@@ -229,6 +231,17 @@ fn s10_4_the_limit_is_exact() {
 }
 
 #[test]
+fn a_connection_that_has_not_negotiated_is_sent_plain_messages() {
+    let limits = Limits::default();
+    let (mut ws, mut out) = (WebSocket::server(&limits), Outbox::new(&limits));
+    let (mut deflater, words) = (Deflater::new(true, 15), "one and one and one ".repeat(5));
+    deflater.text(&mut ws, &words, &mut Vec::new(), &mut out).unwrap();
+    deflater.binary(&mut ws, words.as_bytes(), &mut Vec::new(), &mut out).unwrap();
+    let plain = [FIN | TEXT, FIN | BINARY].map(|first| frame(first, None, words.as_bytes()));
+    assert_eq!(waiting(&out), plain.concat());
+}
+
+#[test]
 fn s10_4_what_is_too_big_is_so_before_it_is_broken() {
     // A literal, and a symbol that does not exist, which the codec looks at too early.
     let bytes = compressed(&[0x4a, 0x1c, 0x03]);
@@ -256,6 +269,7 @@ fn s7_2_1_a_message_that_was_not_sent_leaves_no_trace() {
         "the same words in each of them, so that a later one would refer to an earlier one";
     let limits = Limits { outbox: 100, ..Limits::default() };
     let (mut ws, mut out) = (WebSocket::server(&limits), Outbox::new(&limits));
+    ws.allow_compressed();
     let (mut deflater, mut room) = (Deflater::new(true, 15), Vec::new());
     let mut reader = Reader::new(true);
     let mut refused = 0;
@@ -294,6 +308,7 @@ fn short_and_incompressible_messages_go_out_plain() {
     let noise = noise(5000);
     let limits = Limits::default();
     let (mut ws, mut out) = (WebSocket::server(&limits), Outbox::new(&limits));
+    ws.allow_compressed();
     deflater.binary(&mut ws, &noise, &mut Vec::new(), &mut out).unwrap();
     assert_eq!(waiting(&out), frame(FIN | BINARY, None, &noise));
     // A window that the codec does not have.
@@ -312,6 +327,7 @@ fn a_message_that_does_not_shrink_leaves_no_trace() {
             let expected = sent(&mut deflater, &[&message]);
             for _ in 0..6 {
                 let (mut ws, mut out) = (WebSocket::server(&limits), Outbox::new(&limits));
+                ws.allow_compressed();
                 deflater.binary(&mut ws, &noise, &mut vec![0; room], &mut out).unwrap();
                 assert_eq!(waiting(&out), frame(FIN | BINARY, None, &noise), "{level} {len}");
             }

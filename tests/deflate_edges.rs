@@ -194,6 +194,7 @@ fn s7_1_2_no_message_refers_beyond_its_window() {
     for bits in 9..=15 {
         for level in [1, 2, 4, 6, 9] {
             let (mut ws, mut out) = (WebSocket::server(&limits), Outbox::new(&limits));
+            ws.allow_compressed();
             let mut deflater = Deflater::with_level(true, bits, level);
             let mut naive = Naive::new(true);
             for _ in 0..2 {
@@ -222,6 +223,7 @@ fn what_does_not_shrink_goes_out_as_it_is() {
         };
         let bytes: Vec<u8> = (0..len).map(next).collect();
         let (mut ws, mut out) = (WebSocket::server(&limits), Outbox::new(&limits));
+        ws.allow_compressed();
         deflater.binary(&mut ws, &bytes, &mut room, &mut out).unwrap();
         let (sent, as_it_is) = (waiting(&out), frame(FIN | BINARY, None, &bytes));
         assert!(sent.len() < as_it_is.len() || sent == as_it_is, "{len} bytes");

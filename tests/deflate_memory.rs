@@ -128,6 +128,7 @@ fn what_a_codec_costs() {
 fn bomb() -> Vec<u8> {
     let (mut out, mut room) = (Outbox::new(&Limits::default()), Vec::new());
     let mut ws = WebSocket::server(&Limits::default());
+    ws.allow_compressed();
     let zeros = vec![0; 80 << 20];
     Deflater::with_level(false, 15, 9).binary(&mut ws, &zeros, &mut room, &mut out).unwrap();
     let bytes = waiting(&out);

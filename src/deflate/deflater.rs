@@ -7,12 +7,10 @@ use core::fmt;
 
 use zlib_rs::{Deflate, DeflateConfig, DeflateFlush};
 
+use super::{MAX_BITS, MIN_BITS, TAIL};
 use crate::outbox::{Outbox, Prepared, SendError};
 use crate::role::Role;
 use crate::websocket::{MessageKind, WebSocket};
-
-/// §7.2.1: what is removed from the end, because every flush ends so.
-const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
 
 /// What a message may grow by: some bytes for the stream, and five for each stored block.
 const MIN_ROOM: usize = 64;
@@ -23,8 +21,9 @@ const MIN_ROOM: usize = 64;
 /// otherwise, every message stands for itself: one `Deflater` serves all connections of a thread. With
 /// it, a connection needs one of its own, of about 370 KiB, for as long as it lives.
 ///
-/// What does not become smaller is sent as it is, and so is what is shorter than the
-/// [threshold](Self::threshold).
+/// What does not become smaller is sent as it is. So is what is shorter than the
+/// [threshold](Self::threshold), and all that goes to a connection that has not
+/// [negotiated](WebSocket::allow_compressed) the extension.
 ///
 /// ```
 /// use dormouse::deflate::Deflater;
@@ -32,6 +31,7 @@ const MIN_ROOM: usize = 64;
 ///
 /// let limits = Limits::default();
 /// let (mut ws, mut out) = (WebSocket::server(&limits), Outbox::new(&limits));
+/// ws.allow_compressed();
 /// let (mut deflater, mut room) = (Deflater::new(false, 15), Vec::new()); // for all connections
 ///
 /// deflater.text(&mut ws, &"mail ".repeat(100), &mut room, &mut out)?;
@@ -62,7 +62,7 @@ impl Deflater {
             window_bits: i32::from(window_bits).saturating_neg(),
             ..DeflateConfig::default()
         };
-        let is_known = (9..=15).contains(&window_bits);
+        let is_known = (MIN_BITS..=MAX_BITS).contains(&window_bits);
         let deflate = is_known.then(|| Deflate::new_with_config(config));
         Self { deflate, takeover, threshold: 64 }
     }
@@ -88,13 +88,8 @@ impl Deflater {
         room: &mut Vec<u8>,
         out: &mut Outbox,
     ) -> Result<(), SendError> {
-        match self.deflate(text.as_bytes(), room) {
-            Some(payload) => {
-                let sent = ws.send_compressed(MessageKind::Text, payload, out);
-                self.settle(sent)
-            }
-            None => ws.text(text, out),
-        }
+        let sent = self.send(MessageKind::Text, ws, text.as_bytes(), room, out);
+        sent.unwrap_or_else(|| ws.text(text, out))
     }
 
     /// Sends a binary message, compressed if that makes it smaller. As [`text`](Self::text).
@@ -109,13 +104,8 @@ impl Deflater {
         room: &mut Vec<u8>,
         out: &mut Outbox,
     ) -> Result<(), SendError> {
-        match self.deflate(bytes, room) {
-            Some(payload) => {
-                let sent = ws.send_compressed(MessageKind::Binary, payload, out);
-                self.settle(sent)
-            }
-            None => ws.binary(bytes, out),
-        }
+        let sent = self.send(MessageKind::Binary, ws, bytes, room, out);
+        sent.unwrap_or_else(|| ws.binary(bytes, out))
     }
 
     /// A text message that is compressed once, for all connections that have negotiated
@@ -125,40 +115,42 @@ impl Deflater {
     ///
     /// A deflater that keeps its context prepares messages plain, for that reason.
     pub fn prepare_text(&mut self, text: &str, room: &mut Vec<u8>) -> Prepared {
-        match self.prepare(MessageKind::Text, text.as_bytes(), room) {
-            Some(prepared) => prepared,
-            None => Prepared::text(text),
-        }
+        let prepared = self.prepare(MessageKind::Text, text.as_bytes(), room);
+        prepared.unwrap_or_else(|| Prepared::text(text))
     }
 
     /// The same for a binary message.
     pub fn prepare_binary(&mut self, bytes: &[u8], room: &mut Vec<u8>) -> Prepared {
-        match self.prepare(MessageKind::Binary, bytes, room) {
-            Some(prepared) => prepared,
-            None => Prepared::binary(bytes),
-        }
+        let prepared = self.prepare(MessageKind::Binary, bytes, room);
+        prepared.unwrap_or_else(|| Prepared::binary(bytes))
     }
 
+    /// Sends a message compressed, if it is not to go out as it is.
+    fn send<R: Role>(
+        &mut self,
+        kind: MessageKind,
+        ws: &mut WebSocket<R>,
+        bytes: &[u8],
+        room: &mut Vec<u8>,
+        out: &mut Outbox,
+    ) -> Option<Result<(), SendError>> {
+        if !ws.allows_compressed() {
+            return None;
+        }
+        let sent = ws.send_compressed(kind, self.deflate(bytes, room)?, out);
+        // A message that was compressed but not sent is in the context of this side only: begin anew.
+        if let (Err(_), Some(deflate)) = (&sent, &mut self.deflate) {
+            deflate.reset();
+        }
+        Some(sent)
+    }
+
+    /// The same for a message that is sent later, to many.
     fn prepare(&mut self, kind: MessageKind, bytes: &[u8], room: &mut Vec<u8>) -> Option<Prepared> {
         if self.takeover {
             return None;
         }
-        let payload = self.deflate(bytes, room)?;
-        Some(Prepared::compressed(kind.opcode(), payload))
-    }
-
-    /// A message that was compressed but not sent is in the context of this side only: begin anew.
-    fn settle(&mut self, sent: Result<(), SendError>) -> Result<(), SendError> {
-        if sent.is_err() {
-            self.reset();
-        }
-        sent
-    }
-
-    fn reset(&mut self) {
-        if let Some(deflate) = &mut self.deflate {
-            deflate.reset();
-        }
+        Some(Prepared::compressed(kind.opcode(), self.deflate(bytes, room)?))
     }
 
     /// Compresses `bytes` into `room`, if that is worth it.

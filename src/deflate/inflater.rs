@@ -8,19 +8,13 @@ use core::fmt;
 
 use zlib_rs::{Inflate, InflateFlush, Status};
 
+use super::{MAX_BITS, TAIL};
 use crate::utf8::{self, InvalidUtf8};
 use crate::websocket::{Compressed, Event, MessageKind};
 use crate::wire::close::CloseCode;
 
-/// §7.2.2: "Append 4 octets of 0x00 0x00 0xff 0xff to the tail end of the payload of the message."
-/// And one byte that must be left over.
-const TAIL_AND_MORE: [u8; 5] = [0x00, 0x00, 0xff, 0xff, 0x00];
-
 /// The first room for a message. It doubles as it fills.
 const FIRST_ROOM: usize = 4096;
-
-/// The window of RFC 1951, whatever smaller one a sender uses.
-const WINDOW_BITS: u8 = 15;
 
 /// Inflates the messages that a peer has compressed.
 ///
@@ -83,7 +77,7 @@ impl Inflater {
     /// An inflater for peers that keep their context between messages, or for those that do not. See
     /// [`Agreed::inflater`](super::Agreed::inflater).
     pub fn new(takeover: bool) -> Self {
-        Self { inflate: Inflate::new(false, WINDOW_BITS), takeover }
+        Self { inflate: Inflate::new(false, MAX_BITS), takeover }
     }
 
     /// Inflates `event` into `room` if it is a compressed message; any other event is returned as it is.
@@ -159,9 +153,11 @@ impl Inflater {
     /// nothing else. A message that is cut inside a block must not pass for a shorter one, nor be
     /// continued by the next.
     fn end(&mut self) -> Result<(), InflateError> {
-        let step = self.step(&TAIL_AND_MORE, &mut [0], InflateFlush::Block);
-        // The codec stops behind the block, and otherwise takes whatever it is given.
-        let has_ended = step.read == TAIL_AND_MORE.len().saturating_sub(1) && step.written == 0;
+        // §7.2.2: "Append 4 octets of 0x00 0x00 0xff 0xff to the tail end of the payload of the message."
+        // The codec stops behind the block, and otherwise takes whatever it is given: one byte more.
+        let [a, b, c, d] = TAIL;
+        let step = self.step(&[a, b, c, d, 0x00], &mut [0], InflateFlush::Block);
+        let has_ended = step.read == TAIL.len() && step.written == 0;
         if step.is_final.is_ok() && has_ended { Ok(()) } else { Err(InflateError::Data) }
     }
 

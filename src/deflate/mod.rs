@@ -19,3 +19,11 @@ mod negotiation;
 pub use deflater::Deflater;
 pub use inflater::{InflateError, Inflater};
 pub use negotiation::{Agreed, BadAnswer, Policy};
+
+/// The windows that the codec has, in bits: of 2^bits bytes (RFC 7692 §7.1.2 has one of 8 bits too).
+const MIN_BITS: u8 = 9;
+/// The window of RFC 1951, of 32 KiB: what holds when nothing is said.
+const MAX_BITS: u8 = 15;
+
+/// §7.2.1: what every flush ends with, and a message on the wire is without.
+const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];

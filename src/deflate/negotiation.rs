@@ -3,8 +3,9 @@
 //! RFC 7692 §5, §7.1. Layer 5.
 
 use alloc::string::String;
+use core::mem::replace;
 
-use super::{Deflater, Inflater};
+use super::{Deflater, Inflater, MAX_BITS, MIN_BITS};
 use crate::handshake::client::Accepted;
 use crate::handshake::server::Upgrade;
 use crate::http::Extension;
@@ -17,10 +18,9 @@ const CLIENT_NO_TAKEOVER: &str = "client_no_context_takeover";
 const SERVER_BITS: &str = "server_max_window_bits";
 const CLIENT_BITS: &str = "client_max_window_bits";
 
-/// The largest window, of 32 KiB: what holds when nothing is said.
-const MAX_BITS: u8 = 15;
-/// The smallest window that the codec can compress with.
-const MIN_BITS: u8 = 9;
+/// §7.1.2: "a decimal integer value without leading zeroes between 8 to 15 inclusive".
+const BITS: [(&str, u8); 8] =
+    [("8", 8), ("9", 9), ("10", 10), ("11", 11), ("12", 12), ("13", 13), ("14", 14), ("15", 15)];
 
 /// What a side wants of permessage-deflate. The default is the frugal one: no context is kept between
 /// messages on either side, so that an idle connection costs nothing.
@@ -116,13 +116,11 @@ impl Policy {
         let mut offer = String::from(NAME);
         flag(&mut offer, SERVER_NO_TAKEOVER, !self.receive_takeover);
         flag(&mut offer, CLIENT_NO_TAKEOVER, !self.send_takeover);
-        bits(&mut offer, SERVER_BITS, receive_window_bits < MAX_BITS, receive_window_bits);
+        let smaller = |bits: u8| (bits < MAX_BITS).then_some(bits);
+        window(&mut offer, SERVER_BITS, smaller(receive_window_bits));
         // §7.1.2.2: without this parameter a server may not ask for a smaller window.
-        if send_window_bits < MAX_BITS {
-            bits(&mut offer, CLIENT_BITS, true, send_window_bits);
-        } else {
-            flag(&mut offer, CLIENT_BITS, true);
-        }
+        flag(&mut offer, CLIENT_BITS, smaller(send_window_bits).is_none());
+        window(&mut offer, CLIENT_BITS, smaller(send_window_bits));
         offer
     }
 
@@ -202,8 +200,8 @@ impl Agreed {
         // §7.1.1: both may be answered also if they were not offered.
         flag(&mut answer, SERVER_NO_TAKEOVER, !self.send.takeover);
         flag(&mut answer, CLIENT_NO_TAKEOVER, !self.receive.takeover);
-        bits(&mut answer, SERVER_BITS, self.limits_server, self.send.bits);
-        bits(&mut answer, CLIENT_BITS, self.limits_client, self.receive.bits);
+        window(&mut answer, SERVER_BITS, self.limits_server.then_some(self.send.bits));
+        window(&mut answer, CLIENT_BITS, self.limits_client.then_some(self.receive.bits));
         answer
     }
 
@@ -248,24 +246,17 @@ impl Params {
     fn read(extension: &Extension<'_>) -> Option<Self> {
         let mut params = Self::default();
         for (name, value) in extension.params() {
-            let is_first = match (name, &value) {
-                (SERVER_NO_TAKEOVER, None) => {
-                    !core::mem::replace(&mut params.server_no_takeover, true)
-                }
-                (CLIENT_NO_TAKEOVER, None) => {
-                    !core::mem::replace(&mut params.client_no_takeover, true)
-                }
-                (SERVER_BITS, Some(value)) => {
-                    params.server_bits.replace(read_bits(value)?).is_none()
-                }
-                (CLIENT_BITS, value) => {
-                    let bits = value.as_deref().map(read_bits);
-                    let bits = if bits == Some(None) { return None } else { bits.flatten() };
-                    params.client_bits.replace(bits).is_none()
-                }
-                _ => false,
+            let known = value.map(|value| BITS.iter().find(|known| known.0 == value));
+            let bits = known.map(|known| Some(known?.1));
+            let is_repeated = match (name, bits) {
+                (SERVER_NO_TAKEOVER, None) => replace(&mut params.server_no_takeover, true),
+                (CLIENT_NO_TAKEOVER, None) => replace(&mut params.client_no_takeover, true),
+                (SERVER_BITS, Some(Some(bits))) => params.server_bits.replace(bits).is_some(),
+                (CLIENT_BITS, None) => params.client_bits.replace(None).is_some(),
+                (CLIENT_BITS, Some(Some(bits))) => params.client_bits.replace(Some(bits)).is_some(),
+                _ => return None,
             };
-            if !is_first {
+            if is_repeated {
                 return None;
             }
         }
@@ -273,21 +264,7 @@ impl Params {
     }
 }
 
-/// §7.1.2: "a decimal integer value without leading zeroes between 8 to 15 inclusive".
-fn read_bits(value: &str) -> Option<u8> {
-    match value {
-        "8" => Some(8),
-        "9" => Some(9),
-        "10" => Some(10),
-        "11" => Some(11),
-        "12" => Some(12),
-        "13" => Some(13),
-        "14" => Some(14),
-        "15" => Some(15),
-        _ => None,
-    }
-}
-
+/// Adds a parameter without a value, if there is to be one.
 fn flag(list: &mut String, name: &str, is_set: bool) {
     if is_set {
         list.push_str("; ");
@@ -295,13 +272,12 @@ fn flag(list: &mut String, name: &str, is_set: bool) {
     }
 }
 
-fn bits(list: &mut String, name: &str, is_set: bool, bits: u8) {
-    if is_set {
+/// Adds a parameter with the bits of a window, if there is to be one.
+fn window(list: &mut String, name: &str, bits: Option<u8>) {
+    let value = bits.and_then(|bits| BITS.iter().find(|known| known.1 == bits));
+    if let Some((value, _)) = value {
         flag(list, name, true);
         list.push('=');
-        if bits >= 10 {
-            list.push('1');
-        }
-        list.push(char::from(b'0'.saturating_add(bits % 10)));
+        list.push_str(value);
     }
 }
