@@ -6,11 +6,18 @@
 
 use std::cell::OnceCell;
 
+#[cfg(feature = "deflate")]
+use dormouse::deflate::{Deflater, Policy};
 use dormouse::server::Upgrade;
 use dormouse::{Outbox, Prepared, SendError, Server, WebSocket};
 
 /// Whether this program can compress: whether it is built with the feature `deflate`.
 pub const IS_BUILT_IN: bool = cfg!(feature = "deflate");
+
+/// A window of 4 KiB: nearly every notice is smaller than that. Those few clients that ask for less
+/// do without.
+#[cfg(feature = "deflate")]
+const WINDOW_BITS: u8 = 12;
 
 /// A message for everybody who watches a mailbox, in the forms in which they take it.
 pub struct Notice {
@@ -35,92 +42,58 @@ impl Notice {
     }
 }
 
-pub use codec::{Compressor, agree};
-
+/// What to answer to the client's offers, if this program can meet one of them.
 #[cfg(feature = "deflate")]
-mod codec {
-    use super::*;
-    use dormouse::deflate::{Deflater, Policy};
+pub fn agree(upgrade: &Upgrade<'_, '_>) -> Option<String> {
+    let policy = Policy { send_window_bits: WINDOW_BITS, ..Policy::default() };
+    let agreed = policy.accept(upgrade)?;
+    (agreed.send_window_bits() == WINDOW_BITS).then(|| agreed.answer())
+}
 
-    /// A window of 4 KiB: nearly every notice is smaller than that. Those few clients that ask for less
-    /// do without.
-    const WINDOW_BITS: u8 = 12;
+/// What to answer to the client's offers: this program can meet none.
+#[cfg(not(feature = "deflate"))]
+pub fn agree(_: &Upgrade<'_, '_>) -> Option<String> {
+    None
+}
 
-    /// What to answer to the client's offers, if one of them can be met.
-    pub fn agree(upgrade: &Upgrade<'_, '_>) -> Option<String> {
-        let policy = Policy { send_window_bits: WINDOW_BITS, ..Policy::default() };
-        let agreed = policy.accept(upgrade)?;
-        (agreed.send_window_bits() == WINDOW_BITS).then(|| agreed.answer())
+/// The compressor of a shard, for all its connections. Without the feature there is nothing in it.
+#[derive(Default)]
+pub struct Compressor {
+    /// Made for the first connection that has agreed.
+    #[cfg(feature = "deflate")]
+    deflater: Option<Deflater>,
+    #[cfg(feature = "deflate")]
+    room: Vec<u8>,
+}
+
+impl Compressor {
+    /// Sends a text, compressed if the connection has agreed to that.
+    ///
+    /// # Errors
+    /// As [`WebSocket::text`].
+    pub fn text(
+        &mut self,
+        ws: &mut WebSocket<Server>,
+        text: &str,
+        out: &mut Outbox,
+    ) -> Result<(), SendError> {
+        #[cfg(feature = "deflate")]
+        if ws.allows_compressed() {
+            let deflater = self.deflater.get_or_insert_with(new_deflater);
+            return deflater.text(ws, text, &mut self.room, out);
+        }
+        ws.text(text, out)
     }
 
-    /// The compressor of a shard.
-    pub struct Compressor {
-        deflater: Deflater,
-        room: Vec<u8>,
-    }
-
-    impl Compressor {
-        /// One for all connections of a shard.
-        pub fn new() -> Self {
-            Self { deflater: Deflater::new(false, WINDOW_BITS), room: Vec::new() }
-        }
-
-        /// Sends a text, compressed if the connection has agreed to that.
-        ///
-        /// # Errors
-        /// As [`WebSocket::text`].
-        pub fn text(
-            &mut self,
-            ws: &mut WebSocket<Server>,
-            text: &str,
-            out: &mut Outbox,
-        ) -> Result<(), SendError> {
-            if ws.allows_compressed() {
-                self.deflater.text(ws, text, &mut self.room, out)
-            } else {
-                ws.text(text, out)
-            }
-        }
-
-        pub(super) fn prepare(&mut self, text: &str) -> Prepared {
-            self.deflater.prepare_text(text, &mut self.room)
-        }
+    fn prepare(&mut self, text: &str) -> Prepared {
+        #[cfg(feature = "deflate")]
+        return self.deflater.get_or_insert_with(new_deflater).prepare_text(text, &mut self.room);
+        #[cfg(not(feature = "deflate"))]
+        Prepared::text(text)
     }
 }
 
-#[cfg(not(feature = "deflate"))]
-mod codec {
-    use super::*;
-
-    /// No offer can be met.
-    pub fn agree(_: &Upgrade<'_, '_>) -> Option<String> {
-        None
-    }
-
-    /// Compresses nothing.
-    pub struct Compressor;
-
-    impl Compressor {
-        /// The form that this program has.
-        pub fn new() -> Self {
-            Self
-        }
-
-        /// Sends a text.
-        ///
-        /// # Errors
-        /// As [`WebSocket::text`].
-        pub fn text(
-            &mut self,
-            ws: &mut WebSocket<Server>,
-            text: &str,
-            out: &mut Outbox,
-        ) -> Result<(), SendError> {
-            ws.text(text, out)
-        }
-
-        pub(super) fn prepare(&mut self, text: &str) -> Prepared {
-            Prepared::text(text)
-        }
-    }
+#[cfg(feature = "deflate")]
+fn new_deflater() -> Deflater {
+    Deflater::new(false, WINDOW_BITS)
 }

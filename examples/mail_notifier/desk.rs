@@ -42,7 +42,7 @@ impl Desk {
             deadlines: Deadlines::new(server.table_len()),
             scratch: vec![0; SCRATCH_LEN],
             out: Outbox::keeping(&server.limits, KEPT_LEN),
-            compressor: Compressor::new(),
+            compressor: Compressor::default(),
             tally: Tally::default(),
             server,
         }
