@@ -94,17 +94,10 @@ fn read_frames(
         rest = behind;
 
         if opcode >= 0x8 {
-            if !is_whole {
-                return Ok(());
+            if is_whole {
+                answer_control(opcode, &payload, reader, story)?;
             }
-            let event = read_control(opcode, &payload)?;
-            if opcode == 0x9 {
-                story.replies.extend(reply(reader, PONG, &payload));
-            }
-            story.events.push(event);
-            if opcode == 0x8 {
-                let code = payload.get(..2).unwrap_or_default();
-                story.replies.extend(reply(reader, CLOSE, code));
+            if opcode == 0x8 || !is_whole {
                 return Ok(());
             }
             continue;
@@ -139,6 +132,22 @@ fn read_frames(
             return Ok(());
         }
     }
+    Ok(())
+}
+
+/// What a control frame is, and what goes back for it.
+fn answer_control(
+    opcode: u8,
+    payload: &[u8],
+    reader: Reader,
+    story: &mut Story,
+) -> Result<(), CloseError> {
+    story.events.push(read_control(opcode, payload)?);
+    story.replies.extend(match opcode {
+        0x9 => reply(reader, PONG, payload),
+        0x8 => reply(reader, CLOSE, payload.get(..2).unwrap_or_default()),
+        _ => Vec::new(),
+    });
     Ok(())
 }
 
