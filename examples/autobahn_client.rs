@@ -97,11 +97,15 @@ fn is_timeout(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
 }
 
+/// Both sides may keep their context, so what compresses belongs to the connection. Where nothing is
+/// agreed, both let pass what they are given.
 struct Echo {
     ws: WebSocket<Client>,
     out: Outbox,
-    codec: Option<Codec>,
-    /// The last text that came uncompressed, as the suite's figures do.
+    inflater: Inflater,
+    inflated: Vec<u8>,
+    deflater: Deflater,
+    deflated: Vec<u8>,
     last_text: String,
 }
 
@@ -111,8 +115,17 @@ impl Echo {
         if agreed.is_some() {
             ws.allow_compressed();
         }
-        let (out, codec) = (Outbox::new(&LIMITS), agreed.map(Codec::new));
-        Self { ws, out, codec, last_text: String::new() }
+        let inflater = agreed.map_or_else(|| Inflater::new(false), |agreed| agreed.inflater());
+        let deflater = agreed.map_or_else(|| Deflater::new(false, 15), |agreed| agreed.deflater());
+        Self {
+            ws,
+            out: Outbox::new(&LIMITS),
+            inflater,
+            inflated: Vec::new(),
+            deflater,
+            deflated: Vec::new(),
+            last_text: String::new(),
+        }
     }
 
     /// §7.1.1: the server closes the connection first, so the client reads on after the Close.
@@ -134,61 +147,24 @@ impl Echo {
     /// Sends back every message in `input`. Pings have their answers in the outbox already.
     fn answer(&mut self, input: &mut Input<'_>, socket: &mut TcpStream) -> io::Result<()> {
         while let Ok(Some(event)) = self.ws.next(input, &mut self.out) {
-            let sent = match &mut self.codec {
-                Some(codec) => codec.echo(event, &mut self.ws, &mut self.out),
-                None => self.echo(event),
-            };
-            if sent.is_err() {
+            if self.echo(event).is_err() {
                 self.ws.close(CloseCode::INTERNAL_ERROR, "", &mut self.out);
             }
         }
         self.flush(socket)
     }
 
-    fn echo(&mut self, event: Event<'_>) -> Result<(), SendError> {
-        match event {
-            Event::Text(text) => {
-                let sent = self.ws.text(&text, &mut self.out);
-                self.last_text = text.into_owned();
-                sent
-            }
-            Event::Binary(bytes) => self.ws.binary(&bytes, &mut self.out),
-            // `Compressed` comes only where it was agreed on.
-            Event::Compressed(_) | Event::Ping(_) | Event::Pong(_) | Event::Close(_) => Ok(()),
-        }
-    }
-
-    fn flush(&mut self, socket: &mut TcpStream) -> io::Result<()> {
-        self.out.write_to(socket)?;
-        if self.out.is_empty() { Ok(()) } else { Err(io::ErrorKind::TimedOut.into()) }
-    }
-}
-
-/// Both sides may keep their context, so it belongs to the connection.
-struct Codec {
-    inflater: Inflater,
-    inflated: Vec<u8>,
-    deflater: Deflater,
-    deflated: Vec<u8>,
-}
-
-impl Codec {
-    fn new(agreed: Agreed) -> Self {
-        let (inflater, deflater) = (agreed.inflater(), agreed.deflater());
-        Self { inflater, inflated: Vec::new(), deflater, deflated: Vec::new() }
-    }
-
     /// Sends a message back, compressed if that makes it smaller. One that does not inflate fails the
     /// connection.
-    fn echo(
-        &mut self,
-        event: Event<'_>,
-        ws: &mut WebSocket<Client>,
-        out: &mut Outbox,
-    ) -> Result<(), SendError> {
-        match self.inflater.inflate(event, &mut self.inflated) {
-            Ok(Event::Text(text)) => self.deflater.text(ws, &text, &mut self.deflated, out),
-            Ok(Event::Binary(bytes)) => self.deflater.binary(ws, &bytes, &mut self.deflated, out),
+    fn echo(&mut self, event: Event<'_>) -> Result<(), SendError> {
+        let Self { ws, out, inflater, inflated, deflater, deflated, last_text } = self;
+        match inflater.inflate(event, inflated) {
+            Ok(Event::Text(text)) => {
+                last_text.clear();
+                last_text.push_str(&text);
+                deflater.text(ws, &text, deflated, out)
+            }
+            Ok(Event::Binary(bytes)) => deflater.binary(ws, &bytes, deflated, out),
             // `Compressed` has become one of the others.
             Ok(Event::Compressed(_) | Event::Ping(_) | Event::Pong(_) | Event::Close(_)) => Ok(()),
             Err(error) => {
@@ -196,5 +172,10 @@ impl Codec {
                 Ok(())
             }
         }
+    }
+
+    fn flush(&mut self, socket: &mut TcpStream) -> io::Result<()> {
+        self.out.write_to(socket)?;
+        if self.out.is_empty() { Ok(()) } else { Err(io::ErrorKind::TimedOut.into()) }
     }
 }
