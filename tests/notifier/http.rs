@@ -6,7 +6,7 @@ use std::net::Shutdown;
 use serde_json::Value;
 use tungstenite::Message;
 
-use crate::support::{Fixture, HANDSHAKE, get, hello, next_json};
+use crate::support::{Fixture, HANDSHAKE, get, hello, next_json, wait_until};
 
 #[test]
 fn the_page_is_one_file_and_asks_nobody_else() {
@@ -62,6 +62,8 @@ fn the_figures_follow_what_happens() {
     fixture.put("alice", "1", b"Subject: s\n\n");
     assert_eq!(next_json(&mut ws)["seq"], 1);
     assert_eq!(fixture.server.status("/ws?mailbox=nobody", ""), "404");
+    // A mail is counted when all shards have been told, one of which may have been faster.
+    wait_until("the mail is counted", || stats()["mails"] != before["mails"]);
     let after = stats();
     for (name, added) in [("watching", 1), ("upgrades", 1), ("mails", 1), ("refusals", 1)] {
         let value = |stats: &Value| stats[name].as_i64().unwrap();
