@@ -14,7 +14,7 @@ use tungstenite::{Message, WebSocket};
 
 use crate::support::{
     BOUND, Fixture, HANDSHAKE, PUBLISH_KEY, Server, get, hello, make_mailbox, next_json, program,
-    wait_until,
+    receive, wait_until,
 };
 
 /// A request for the notices of alice.
@@ -211,7 +211,7 @@ fn who_vanishes_is_found_and_who_answers_stays() {
     // The client of another make answers pings while it reads.
     let mut pings = 0;
     while !reader.is_finished() {
-        assert_eq!(alive.read().unwrap(), Message::Ping(Default::default()));
+        assert_eq!(receive(&mut alive).unwrap(), Message::Ping(Default::default()));
         pings += 1;
         assert!(pings < 10, "the one who vanished is not found");
     }
@@ -292,7 +292,7 @@ fn who_stays_blocked_is_closed_with_1008() {
     });
     assert_eq!(server.metric("watching"), 0.0);
     let end = loop {
-        match slow.read() {
+        match receive(&mut slow) {
             Ok(Message::Close(frame)) => break frame,
             Ok(_) => {}
             Err(error) => panic!("no Close: {error}"),
@@ -316,7 +316,7 @@ fn s7_4_1_a_drain_says_goodbye_at_a_pace_and_ends() {
     assert_eq!(server.status("/ws?mailbox=alice", ""), "503");
     assert_eq!(server.metric("draining"), 1.0);
 
-    let code = |ws: &mut WebSocket<TcpStream>| match ws.read() {
+    let code = |ws: &mut WebSocket<TcpStream>| match receive(ws) {
         Ok(Message::Close(frame)) => frame.map(|frame| u16::from(frame.code)),
         other => panic!("no Close: {other:?}"),
     };

@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tungstenite::{Message, WebSocket};
 
-use crate::support::BOUND;
+use crate::support::{BOUND, receive};
 
 /// A quiet browser: no window, no traffic of its own, nothing outside of its profile. Processes in
 /// containers often may neither make a sandbox nor use much of `/dev/shm`.
@@ -273,7 +273,7 @@ impl Chromium {
 
     fn read(&mut self) -> Value {
         loop {
-            if let Message::Text(text) = self.socket.read().expect("the browser answers") {
+            if let Message::Text(text) = receive(&mut self.socket).expect("the browser answers") {
                 return serde_json::from_str(&text).unwrap();
             }
         }
@@ -285,7 +285,7 @@ impl Drop for Chromium {
     fn drop(&mut self) {
         let close = json!({"id": 0, "method": "Browser.close"});
         let asked = self.socket.send(Message::text(close.to_string())).is_ok();
-        while asked && self.socket.read().is_ok() {}
+        while asked && receive(&mut self.socket).is_ok() {}
         let _ = self.process.kill();
         let _ = self.process.wait();
         while self.said.recv_timeout(BOUND).is_ok() {}

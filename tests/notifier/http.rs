@@ -6,7 +6,7 @@ use std::net::Shutdown;
 use serde_json::Value;
 use tungstenite::Message;
 
-use crate::support::{Fixture, HANDSHAKE, get, hello, next_json, wait_until};
+use crate::support::{Fixture, HANDSHAKE, get, hello, next_json, receive, wait_until};
 
 #[test]
 fn the_page_is_one_file_and_asks_nobody_else() {
@@ -123,8 +123,8 @@ fn s7_1_1_the_server_closes_in_order() {
     let mut ws = fixture.server.watch("alice");
     assert_eq!(next_json(&mut ws), hello("alice", 0, 0));
     ws.close(None).unwrap();
-    assert!(matches!(ws.read(), Ok(Message::Close(None))));
-    assert!(matches!(ws.read(), Err(tungstenite::Error::ConnectionClosed)));
+    assert!(matches!(receive(&mut ws), Ok(Message::Close(None))));
+    assert!(matches!(receive(&mut ws), Err(tungstenite::Error::ConnectionClosed)));
 
     // A frame without a mask, and bytes behind it that nobody reads any more: the Close arrives.
     let mut ws = fixture.server.watch("alice");

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Fixture, hello, mail, next_json, unseen};
+use crate::support::{Fixture, hello, mail, next_json, receive, unseen};
 
 /// Four mails, with a `--recent` of three.
 fn fixture() -> Fixture {
@@ -23,7 +23,7 @@ fn numbered(seq: u64, unseen: u64) -> Value {
 /// The name of the numbering.
 fn epoch(fixture: &Fixture) -> String {
     let mut ws = fixture.server.watch("alice");
-    let tungstenite::Message::Text(text) = ws.read().unwrap() else { panic!() };
+    let tungstenite::Message::Text(text) = receive(&mut ws).unwrap() else { panic!() };
     serde_json::from_str::<Value>(&text).unwrap()["epoch"].as_str().unwrap().to_owned()
 }
 

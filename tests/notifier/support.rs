@@ -1,7 +1,7 @@
 //! A running `mail_notifier` and those who speak to it.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
@@ -204,7 +204,7 @@ pub fn make_mailbox(root: &Path, user: &str) {
 /// The next message, which has to be text. The epoch, another one each time, is only looked at.
 pub fn next_json(ws: &mut WebSocket<TcpStream>) -> Value {
     loop {
-        match ws.read().unwrap() {
+        match receive(ws).unwrap() {
             Message::Text(text) => {
                 let mut value: Value = serde_json::from_str(&text).unwrap();
                 let epoch = value.as_object_mut().unwrap().remove("epoch");
@@ -243,6 +243,16 @@ pub fn skip_without(programs: &[&str]) -> Option<()> {
         let _ = writeln!(std::io::stderr(), "SKIPPED: {program} is not installed");
     }
     missing.is_none().then_some(())
+}
+
+/// The next message. A read with a deadline is interrupted when its process is stopped for a moment.
+pub fn receive(ws: &mut WebSocket<impl Read + Write>) -> tungstenite::Result<Message> {
+    loop {
+        match ws.read() {
+            Err(tungstenite::Error::Io(error)) if error.kind() == ErrorKind::Interrupted => {}
+            read => return read,
+        }
+    }
 }
 
 /// Waits until something is the case. Each look is a request to the server.
