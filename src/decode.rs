@@ -175,20 +175,20 @@ impl<R: Role> Decoder<R> {
         if !self.is_between_messages() {
             return None;
         }
-        let (header, header_len) = FrameHeader::parse(input.peek()).ok()??;
-        let frame = self.check(header, Rsv::NONE).ok()?;
-        if !frame.fin || frame.opcode.is_control() || frame.remaining > u64::from(limit) {
+        let (opcode, key, payload_len, header_len) =
+            FrameHeader::parse_message(input.peek(), R::PEER_MASKS)?;
+        if payload_len > u64::from(limit) {
             return None;
         }
-        let frame_len = header_len.checked_add(usize::try_from(frame.remaining).ok()?)?;
+        let frame_len = header_len.checked_add(usize::try_from(payload_len).ok()?)?;
         if frame_len > input.len() {
             return None;
         }
         let (_, payload) = input.take(frame_len).split_at_mut_checked(header_len)?;
         if R::PEER_MASKS {
-            mask::apply(payload, frame.key);
+            mask::apply(payload, key);
         }
-        Some((frame.opcode, payload))
+        Some((opcode, payload))
     }
 
     /// Reads a header of which `kept_len` bytes came before. If it is still not complete, its bytes

@@ -24,6 +24,10 @@
 #[error("text is not UTF-8")]
 pub struct InvalidUtf8;
 
+/// A vector register of the widest kind: what `simdutf8` takes at a time.
+#[cfg(feature = "simdutf8")]
+const MIN_SIMD: usize = 64;
+
 /// Reads `bytes` as one whole text.
 ///
 /// # Errors
@@ -32,10 +36,12 @@ pub struct InvalidUtf8;
 /// lone or missing continuation bytes.
 #[inline]
 pub fn validate(bytes: &[u8]) -> Result<&str, InvalidUtf8> {
+    // Below that, `simdutf8` would do the same after a detour.
     #[cfg(feature = "simdutf8")]
-    return simdutf8::basic::from_utf8(bytes).map_err(|_| InvalidUtf8);
-    #[cfg(not(feature = "simdutf8"))]
-    return core::str::from_utf8(bytes).map_err(|_| InvalidUtf8);
+    if bytes.len() >= MIN_SIMD {
+        return simdutf8::basic::from_utf8(bytes).map_err(|_| InvalidUtf8);
+    }
+    core::str::from_utf8(bytes).map_err(|_| InvalidUtf8)
 }
 
 /// The state between two pieces of a text: the begin of a code point, or nothing. Four bytes.

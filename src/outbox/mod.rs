@@ -260,16 +260,20 @@ impl Outbox {
     pub fn write_to(&mut self, sink: &mut impl io::Write) -> io::Result<usize> {
         let mut total = 0usize;
         while let Some(queue) = &self.queue {
-            let result = match queue.as_one_slice() {
+            let (result, len) = match queue.as_one_slice() {
                 Some([]) => break,
-                Some(bytes) => sink.write(bytes),
-                None => write_vectored(self.slices(), sink),
+                Some(bytes) => (sink.write(bytes), Some(bytes.len())),
+                None => (write_vectored(self.slices(), sink), None),
             };
             match result {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(written) => {
-                    self.advance(written);
                     total = total.saturating_add(written);
+                    if len == Some(written) {
+                        self.release();
+                        break;
+                    }
+                    self.advance(written);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

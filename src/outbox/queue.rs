@@ -324,16 +324,21 @@ impl Mixed {
     fn clear(&mut self, keep: usize) {
         self.own.clear();
         self.written = 0;
-        self.inserts.clear();
-        self.shared_len = 0;
         self.pongs = 0;
+        // Most queues never hold more than own bytes.
+        let has_more = self.inserts.capacity() > 0 || self.pong.capacity() > 0;
+        if has_more || self.own.capacity() > keep {
+            self.clear_all(keep);
+        }
+    }
+
+    #[inline(never)]
+    fn clear_all(&mut self, keep: usize) {
+        self.own.shrink_to(keep);
+        self.inserts.clear();
+        self.inserts.shrink_to(keep / size_of::<Insert>());
+        self.shared_len = 0;
         self.pong.clear();
-        if self.own.capacity() > keep {
-            self.own.shrink_to(keep);
-        }
-        if self.inserts.capacity() * size_of::<Insert>() > keep {
-            self.inserts.shrink_to(keep / size_of::<Insert>());
-        }
     }
 
     /// Makes room for `len` own bytes.
@@ -429,6 +434,11 @@ impl<'q> Iterator for Slices<'q> {
 /// Appends one frame to `buffer`, with its payload masked if the header has a key.
 #[inline]
 fn push_frame(buffer: &mut Vec<u8>, header: FrameHeader, payload: &[u8]) {
+    if let Some(bytes) = header.encode_short() {
+        buffer.extend_from_slice(&bytes);
+        buffer.extend_from_slice(payload);
+        return;
+    }
     // Copying all 14 bytes and cutting off is faster than a copy of variable length.
     let mut bytes = [0; MAX_HEADER_LEN];
     let header_end = buffer.len().saturating_add(header.encode(&mut bytes).len());

@@ -50,7 +50,9 @@ impl<R: Role> WebSocket<R> {
         self.next_in_parts(input, out)
     }
 
-    /// Everything else: control frames, fragments, what was cut, and what breaks a rule.
+    /// Everything else: control frames, fragments, what was cut, and what breaks a rule. Not inlined, so
+    /// that the loop around `next` stays small.
+    #[inline(never)]
     fn next_in_parts<'b>(
         &mut self,
         input: &mut Input<'b>,

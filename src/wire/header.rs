@@ -31,6 +31,8 @@ pub const MAX_CONTROL_PAYLOAD: usize = 125;
 const FIN: u8 = 0x80;
 const RSV: u8 = 0x70;
 const OPCODE: u8 = 0x0F;
+const WHOLE_TEXT: u8 = 0x81;
+const WHOLE_BINARY: u8 = 0x82;
 const MASK: u8 = 0x80;
 const LEN: u8 = 0x7F;
 /// The 7-bit length that announces a 16-bit one.
@@ -136,6 +138,30 @@ impl FrameHeader {
         Ok(Some((header, bytes.len().wrapping_sub(rest.len()))))
     }
 
+    /// The opcode, the key and the payload's length if `bytes` begin with a whole message in one frame,
+    /// masked or not and without reserved bits; and how many bytes its header takes.
+    ///
+    /// That is what nearly all bytes begin with. For all others the answer is `None`, and
+    /// [`parse`](Self::parse) tells what they are.
+    #[inline]
+    pub(crate) fn parse_message(
+        bytes: &[u8],
+        is_masked: bool,
+    ) -> Option<(Opcode, [u8; 4], u64, usize)> {
+        let &[first, second, ref rest @ ..] = bytes else { return None };
+        let opcode = match first {
+            WHOLE_TEXT => Opcode::Text,
+            WHOLE_BINARY => Opcode::Binary,
+            _ => return None,
+        };
+        if (second & MASK != 0) != is_masked {
+            return None;
+        }
+        let (payload_len, rest) = parse_len(second & LEN, rest).ok()??;
+        let (key, rest) = if is_masked { rest.split_first_chunk()? } else { (&[0; 4], rest) };
+        Some((opcode, *key, payload_len, bytes.len().wrapping_sub(rest.len())))
+    }
+
     /// How many bytes the header takes on the wire: 2 to 14.
     #[inline]
     pub const fn encoded_len(&self) -> usize {
@@ -145,6 +171,16 @@ impl FrameHeader {
             _ => 10,
         };
         if self.mask.is_some() { len.saturating_add(4) } else { len }
+    }
+
+    /// The header of two bytes that a short frame has without a key: nearly all that a server sends.
+    #[inline]
+    pub(crate) const fn encode_short(&self) -> Option<[u8; 2]> {
+        if self.mask.is_some() || self.payload_len >= LEN_16 as u64 {
+            return None;
+        }
+        let fin = if self.fin { FIN } else { 0 };
+        Some([fin | self.rsv.0 | self.opcode.bits(), self.payload_len as u8])
     }
 
     /// Writes the header to the front of `buffer` and returns the bytes written.
