@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `mod` | `Outbox`: limits, memory given back, writing to a socket |
 //! | `queue` | the queue on the heap: own bytes, shared frames and at most one unsent pong |
+//! | `queue/slices` | what waits, for a vectored write |
 //! | `prepared` | `Prepared`: a frame encoded once for many connections |
 //!
 //! Layer 3: knows frames and bytes; whether a frame may be sent now is for `WebSocket`.
