@@ -150,6 +150,7 @@ fn what_cannot_be_inflated_ends_one_connection_only() {
     let server = Server::start_compressing();
     // Each part inflates to a MiB: 17 of them are more than the server takes.
     let (mut ws, mut out) = (WebSocket::server(&LIMITS), Outbox::new(&LIMITS));
+    ws.allow_compressed();
     let zeros = vec![0; 1 << 20];
     Deflater::with_level(false, 15, 9).binary(&mut ws, &zeros, &mut Vec::new(), &mut out).unwrap();
     let frame: Vec<u8> = out.slices().flatten().copied().collect();
@@ -200,6 +201,7 @@ fn s7_2_3_2_the_client_keeps_the_context_of_a_server_that_does() {
         let agreed = agreed.expect("the client offers it");
         assert!(agreed.send_takeover() && agreed.receive_takeover());
         let (mut ws, mut out) = (WebSocket::server(&LIMITS), Outbox::new(&LIMITS));
+        ws.allow_compressed();
         let mut deflater = agreed.deflater().threshold(1);
         for _ in 0..3 {
             deflater.text(&mut ws, message, &mut Vec::new(), &mut out).unwrap();
