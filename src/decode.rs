@@ -191,6 +191,24 @@ impl<R: Role> Decoder<R> {
         Some((opcode, payload))
     }
 
+    /// Takes all of `input` if it is the middle of a data frame's payload, and more is to come: the way of
+    /// a message that arrives in many reads. Otherwise as [`whole_message`](Self::whole_message).
+    #[inline]
+    pub(crate) fn middle<'b>(&mut self, input: &mut Input<'b>) -> Option<Middle<'b>> {
+        let State::Payload { remaining, key, opcode, fin } = &mut self.state else { return None };
+        let still = u64::from_ne_bytes(*remaining).checked_sub(input.len() as u64)?;
+        if still == 0 || opcode.is_control() {
+            return None;
+        }
+        let payload = input.take_rest();
+        if R::PEER_MASKS {
+            mask::apply(payload, *key);
+            *key = mask::advance(*key, payload.len());
+        }
+        *remaining = still.to_ne_bytes();
+        Some(Middle { payload, remaining: still, fin: *fin })
+    }
+
     /// Reads a header of which `kept_len` bytes came before. If it is still not complete, its bytes
     /// are kept: at most 13.
     fn header(
@@ -284,6 +302,13 @@ impl<R: Role> Default for Decoder<R> {
     fn default() -> Self {
         Self::new()
     }
+}
+
+/// Some of a data frame's payload, neither the first nor the last.
+pub(crate) struct Middle<'b> {
+    pub(crate) payload: &'b [u8],
+    pub(crate) remaining: u64,
+    pub(crate) fin: bool,
 }
 
 /// A frame of which `remaining` bytes of payload are still to be read.

@@ -7,7 +7,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::event::{Compressed, Event, MessageKind, Violation};
-use crate::decode::Piece;
+use crate::decode::{Middle, Piece};
 use crate::utf8::{InvalidUtf8, Validator};
 
 /// How many empty fragments one message may have before its last one.
@@ -47,28 +47,26 @@ impl Assembly {
         limit: u32,
     ) -> Result<Option<Event<'static>>, Violation> {
         let message = self.message.get_or_insert_with(|| Message::new(&piece));
-        // The limit is for the message, and is checked when a frame declares its length: before any
-        // byte of that frame is kept.
-        let total = (message.len() as u64)
-            .saturating_add(piece.payload.len() as u64)
-            .saturating_add(piece.remaining);
-        let limit_on_wire = message.limit_on_wire(limit);
-        if total > limit_on_wire {
-            return Err(Violation::MessageTooBig);
-        }
+        let most = message.check_len(piece.payload, piece.remaining, piece.fin, limit)?;
         if piece.starts_frame && !piece.fin && piece.payload.is_empty() && piece.remaining == 0 {
             if self.empty_fragments == MAX_EMPTY_FRAGMENTS {
                 return Err(Violation::TooManyEmptyFragments);
             }
             self.empty_fragments = self.empty_fragments.saturating_add(1);
         }
-        // What is still to come of this message is known only in its last frame.
-        let most = if piece.fin { total } else { limit_on_wire };
-        message.push(piece.payload, usize::try_from(most).unwrap_or(usize::MAX))?;
+        message.push(piece.payload, most)?;
         if !piece.fin || piece.remaining > 0 {
             return Ok(None);
         }
         self.message.take().map(|message| message.finish(limit)).transpose()
+    }
+
+    /// Adds what is neither the first of a frame nor the last.
+    #[inline]
+    pub(super) fn middle(&mut self, middle: Middle<'_>, limit: u32) -> Result<(), Violation> {
+        let Some(message) = &mut self.message else { return Ok(()) };
+        let most = message.check_len(middle.payload, middle.remaining, middle.fin, limit)?;
+        Ok(message.push(middle.payload, most)?)
     }
 }
 
@@ -79,6 +77,28 @@ impl Message {
             (MessageKind::Text, true) => Self::Text(String::new(), Validator::new()),
             (MessageKind::Binary, true) => Self::Binary(Vec::new()),
         }
+    }
+
+    /// Checks the message against its limit when bytes arrive, and returns how many it may have in the
+    /// end.
+    #[inline]
+    fn check_len(
+        &self,
+        payload: &[u8],
+        remaining: u64,
+        fin: bool,
+        limit: u32,
+    ) -> Result<usize, Violation> {
+        // The limit is for the message, and is checked when a frame declares its length: before any
+        // byte of that frame is kept.
+        let total =
+            (self.len() as u64).saturating_add(payload.len() as u64).saturating_add(remaining);
+        let limit = self.limit_on_wire(limit);
+        if total > limit {
+            return Err(Violation::MessageTooBig);
+        }
+        // What is still to come of this message is known only in its last frame.
+        Ok(usize::try_from(if fin { total } else { limit }).unwrap_or(usize::MAX))
     }
 
     /// How many bytes may arrive.
@@ -98,7 +118,27 @@ impl Message {
     }
 
     /// Adds bytes. The buffer doubles when it is full, but not beyond `most`.
+    #[inline]
     fn push(&mut self, bytes: &[u8], most: usize) -> Result<(), InvalidUtf8> {
+        // One byte at a time is what a peer sends that means to cost much.
+        match (&mut *self, bytes) {
+            (Self::Text(text, validator), [byte @ 0..=0x7F])
+                if validator.is_complete() && text.capacity() > text.len() =>
+            {
+                text.push(char::from(*byte));
+                Ok(())
+            }
+            (Self::Binary(buffer) | Self::Compressed(_, buffer), [byte])
+                if buffer.capacity() > buffer.len() =>
+            {
+                buffer.push(*byte);
+                Ok(())
+            }
+            _ => self.push_any(bytes, most),
+        }
+    }
+
+    fn push_any(&mut self, bytes: &[u8], most: usize) -> Result<(), InvalidUtf8> {
         let total = self.len().saturating_add(bytes.len());
         let most = most.min(isize::MAX as usize);
         let more = |capacity: usize, len: usize| {

@@ -27,31 +27,60 @@ impl<R: Role> WebSocket<R> {
     /// What the peer did against the protocol or the limits, which a server should log. The Close
     /// frame with the right code is in `out`, the rest of `input` and all further input is ignored,
     /// and [`is_closed`](Self::is_closed) is true: flush and close the TCP connection (§7.1.7).
-    #[inline]
+    #[inline(always)]
     pub fn next<'b>(
         &mut self,
         input: &mut Input<'b>,
         out: &mut Outbox,
     ) -> Result<Option<Event<'b>>, Violation> {
-        if self.phase != Phase::Closed {
-            if let Some((opcode, payload)) = self.decoder.whole_message(input, self.limit) {
-                if opcode != Opcode::Text {
-                    return Ok(Some(Event::Binary(Cow::Borrowed(payload))));
-                }
-                return match utf8::validate(payload) {
-                    Ok(text) => Ok(Some(Event::Text(Cow::Borrowed(text)))),
-                    Err(error) => Err(self.violated(error.into(), input, out)),
-                };
-            }
-            if input.is_empty() {
-                return Ok(None);
-            }
+        // How every loop around this ends: callers have that inline.
+        if input.is_empty() {
+            Ok(None)
+        } else if self.decoder.is_between_messages() {
+            self.next_message(input, out)
+        } else {
+            self.next_in_middle(input, out)
         }
-        self.next_in_parts(input, out)
     }
 
-    /// Everything else: control frames, fragments, what was cut, and what breaks a rule. Not inlined, so
-    /// that the loop around `next` stays small.
+    #[inline]
+    fn next_message<'b>(
+        &mut self,
+        input: &mut Input<'b>,
+        out: &mut Outbox,
+    ) -> Result<Option<Event<'b>>, Violation> {
+        if self.phase == Phase::Closed {
+            input.take_rest();
+            return Ok(None);
+        }
+        match self.decoder.whole_message(input, self.limit) {
+            Some((Opcode::Text, payload)) => match utf8::validate(payload) {
+                Ok(text) => Ok(Some(Event::Text(Cow::Borrowed(text)))),
+                Err(error) => Err(self.violated(error.into(), input, out)),
+            },
+            Some((_, payload)) => Ok(Some(Event::Binary(Cow::Borrowed(payload)))),
+            None => self.next_in_parts(input, out),
+        }
+    }
+
+    /// The way of a message that comes in many reads; few of them are anything but the middle of it.
+    #[inline(never)]
+    fn next_in_middle<'b>(
+        &mut self,
+        input: &mut Input<'b>,
+        out: &mut Outbox,
+    ) -> Result<Option<Event<'b>>, Violation> {
+        let Some(assembly) = &mut self.assembly else { return self.next_in_parts(input, out) };
+        let Some(middle) = self.decoder.middle(input) else {
+            return self.next_in_parts(input, out);
+        };
+        match assembly.middle(middle, self.limit) {
+            Ok(()) => Ok(None),
+            Err(violation) => Err(self.violated(violation, input, out)),
+        }
+    }
+
+    /// Everything else: control frames, fragments, what was cut, and what breaks a rule.
     #[inline(never)]
     fn next_in_parts<'b>(
         &mut self,
