@@ -18,7 +18,7 @@ const CLIENT_NO_TAKEOVER: &str = "client_no_context_takeover";
 const SERVER_BITS: &str = "server_max_window_bits";
 const CLIENT_BITS: &str = "client_max_window_bits";
 
-/// §7.1.2: "a decimal integer value without leading zeroes between 8 to 15 inclusive".
+/// §7.1.2.1: "a decimal integer value without leading zeroes between 8 to 15, inclusive".
 const BITS: [(&str, u8); 8] =
     [("8", 8), ("9", 9), ("10", 10), ("11", 11), ("12", 12), ("13", 13), ("14", 14), ("15", 15)];
 

@@ -291,6 +291,20 @@ impl Outbox {
         header: FrameHeader,
         payload: &[u8],
     ) -> Result<(), SendError> {
+        // Inline is what nearly every message of a server takes, and no more.
+        if let (Some(bytes), Some(queue)) = (header.encode_short(), &mut self.queue) {
+            let len = bytes.len().saturating_add(payload.len());
+            if let Some(own) = queue.own_with_room(len, self.limit as usize) {
+                own.extend_from_slice(&bytes);
+                own.extend_from_slice(payload);
+                return Ok(());
+            }
+        }
+        self.push_any_frame(header, payload)
+    }
+
+    #[inline(never)]
+    fn push_any_frame(&mut self, header: FrameHeader, payload: &[u8]) -> Result<(), SendError> {
         let limit = self.limit as usize;
         let queue = self.queue_with_room(header.encoded_len().saturating_add(payload.len()))?;
         queue.mixed().push_frame(header, payload, limit);
@@ -329,6 +343,14 @@ impl Outbox {
     /// Empties the queue and gives memory back, down to what is to be kept.
     #[inline]
     fn release(&mut self) {
+        let keep = self.keep as usize;
+        if self.queue.as_mut().is_some_and(|queue| !queue.clear_own(keep)) {
+            self.release_all();
+        }
+    }
+
+    #[inline(never)]
+    fn release_all(&mut self) {
         match &mut self.queue {
             Some(queue) if self.keep > 0 => queue.clear(self.keep as usize),
             queue => *queue = None,

@@ -67,6 +67,30 @@ impl Queue {
         }
     }
 
+    /// Where own bytes go, if there is room for `len` more in the buffer and below the limit.
+    #[inline]
+    pub(super) fn own_with_room(&mut self, len: usize, limit: usize) -> Option<&mut Vec<u8>> {
+        let Self::Mixed(mixed) = self else { return None };
+        let has_room = mixed.own.capacity().wrapping_sub(mixed.own.len()) >= len
+            && mixed.len_without_pong().saturating_add(len) <= limit;
+        has_room.then_some(&mut mixed.own)
+    }
+
+    /// Empties a queue that never held more than own bytes, in a buffer that may be kept. For any other
+    /// the answer is no.
+    #[inline]
+    pub(super) fn clear_own(&mut self, keep: usize) -> bool {
+        let Self::Mixed(mixed) = self else { return false };
+        let is_own = mixed.inserts.capacity() == 0 && mixed.pong.capacity() == 0;
+        let is_kept = (1..=keep).contains(&mixed.own.capacity());
+        if is_own && is_kept {
+            mixed.own.clear();
+            mixed.written = 0;
+            mixed.pongs = 0;
+        }
+        is_own && is_kept
+    }
+
     /// The form in which anything can be added.
     #[inline]
     pub(super) fn mixed(&mut self) -> &mut Mixed {
@@ -116,7 +140,6 @@ impl Queue {
     }
 
     /// Empties the queue, keeping up to `keep` bytes of each buffer.
-    #[inline]
     pub(super) fn clear(&mut self, keep: usize) {
         match self {
             Self::One(_) => *self = Self::default(),
@@ -323,24 +346,14 @@ impl Mixed {
         self.shared_len += other.shared_len;
     }
 
-    #[inline]
     fn clear(&mut self, keep: usize) {
         self.own.clear();
-        self.written = 0;
-        self.pongs = 0;
-        // Most queues never hold more than own bytes.
-        let has_more = self.inserts.capacity() > 0 || self.pong.capacity() > 0;
-        if has_more || self.own.capacity() > keep {
-            self.clear_all(keep);
-        }
-    }
-
-    #[inline(never)]
-    fn clear_all(&mut self, keep: usize) {
         self.own.shrink_to(keep);
+        self.written = 0;
         self.inserts.clear();
         self.inserts.shrink_to(keep / size_of::<Insert>());
         self.shared_len = 0;
+        self.pongs = 0;
         self.pong.clear();
     }
 
@@ -386,11 +399,6 @@ impl Mixed {
 /// Appends one frame to `buffer`, with its payload masked if the header has a key.
 #[inline]
 fn push_frame(buffer: &mut Vec<u8>, header: FrameHeader, payload: &[u8]) {
-    if let Some(bytes) = header.encode_short() {
-        buffer.extend_from_slice(&bytes);
-        buffer.extend_from_slice(payload);
-        return;
-    }
     // Copying all 14 bytes and cutting off is faster than a copy of variable length.
     let mut bytes = [0; MAX_HEADER_LEN];
     let header_end = buffer.len().saturating_add(header.encode(&mut bytes).len());
