@@ -9,7 +9,7 @@ mod support;
 
 use std::hint::black_box;
 
-use criterion::{BenchmarkId, Criterion, Throughput};
+use criterion::{Bencher, BenchmarkId, Criterion, Throughput};
 use dormouse::wire::Opcode;
 use dormouse::{Event, Input, Limits, Outbox, WebSocket};
 
@@ -51,61 +51,68 @@ fn receive(
     key: [u8; 4],
     payload: impl Fn(usize) -> Vec<u8>,
 ) {
-    let limits = Limits::default();
     let mut group = criterion.benchmark_group(group);
     for size in SIZES {
         let payload = payload(size);
-        group.throughput(Throughput::Bytes(size as u64));
-
-        // Each round takes the next of several buffers, as reads do: a buffer that was stored to a
-        // moment ago would measure the processor's store buffer instead.
         let frame = support::masked_frame(opcode, &payload, key);
-        let payload_at = frame.len() - payload.len();
-        let mut frames = vec![frame; BUFFERS];
+        assert!(arrives(frame.clone(), &payload));
+        group.throughput(Throughput::Bytes(size as u64));
         group.bench_function(BenchmarkId::new(support::FLOOR, size), |bencher| {
-            let mut round = 0;
-            bencher.iter(|| {
-                round += 1;
-                let bytes = black_box(&mut frames[round % BUFFERS][payload_at..]);
-                xor_in_place(bytes, black_box(key));
-                if opcode == Opcode::Text {
-                    simdutf8::basic::from_utf8(bytes).map(str::len).unwrap_or(0)
-                } else {
-                    bytes.len()
-                }
-            });
+            run_floor(bencher, &frame, size, opcode, key);
         });
-
-        let mut frames = vec![support::masked_frame(opcode, &payload, key); BUFFERS];
-        let (mut ws, mut out) = (WebSocket::server(&limits), Outbox::new(&limits));
-        let mut first = frames[0].clone();
-        let event = ws.next(&mut Input::new(&mut first), &mut out).map(|event| {
-            event.is_some_and(|event| match event {
-                Event::Text(text) => text.as_bytes() == payload,
-                Event::Binary(bytes) => *bytes == *payload,
-                _ => false,
-            })
-        });
-        assert_eq!(event, Ok(true), "the message arrives");
         group.bench_function(BenchmarkId::new("dormouse", size), |bencher| {
-            let mut round = 0;
-            bencher.iter(|| {
-                round += 1;
-                let mut input = Input::new(black_box(&mut frames[round % BUFFERS]));
-                let mut received = 0;
-                while let Ok(Some(event)) = ws.next(&mut input, &mut out) {
-                    match black_box(event) {
-                        Event::Text(text) => received += text.len(),
-                        Event::Binary(bytes) => received += bytes.len(),
-                        _ => {}
-                    }
-                }
-                received
-            });
+            run_dormouse(bencher, &frame);
         });
-        assert!(!ws.is_closed(), "every round was a valid message");
     }
     group.finish();
+}
+
+/// Each round takes the next of several buffers, as reads do: a buffer that was stored to a moment ago
+/// would measure the processor's store buffer instead.
+fn run_floor(bencher: &mut Bencher, frame: &[u8], size: usize, opcode: Opcode, key: [u8; 4]) {
+    let mut frames = vec![frame.to_vec(); BUFFERS];
+    let mut round = 0;
+    bencher.iter(|| {
+        round += 1;
+        let bytes = black_box(&mut frames[round % BUFFERS][frame.len() - size..]);
+        xor_in_place(bytes, black_box(key));
+        if opcode == Opcode::Text {
+            simdutf8::basic::from_utf8(bytes).map(str::len).unwrap_or(0)
+        } else {
+            bytes.len()
+        }
+    });
+}
+
+fn run_dormouse(bencher: &mut Bencher, frame: &[u8]) {
+    let limits = Limits::default();
+    let mut frames = vec![frame.to_vec(); BUFFERS];
+    let (mut ws, mut out) = (WebSocket::server(&limits), Outbox::new(&limits));
+    let mut round = 0;
+    bencher.iter(|| {
+        round += 1;
+        let mut input = Input::new(black_box(&mut frames[round % BUFFERS]));
+        let mut received = 0;
+        while let Ok(Some(event)) = ws.next(&mut input, &mut out) {
+            match black_box(event) {
+                Event::Text(text) => received += text.len(),
+                Event::Binary(bytes) => received += bytes.len(),
+                _ => {}
+            }
+        }
+        received
+    });
+    assert!(!ws.is_closed(), "every round was a valid message");
+}
+
+fn arrives(mut frame: Vec<u8>, payload: &[u8]) -> bool {
+    let limits = Limits::default();
+    let (mut ws, mut out) = (WebSocket::server(&limits), Outbox::new(&limits));
+    match ws.next(&mut Input::new(&mut frame), &mut out) {
+        Ok(Some(Event::Text(text))) => text.as_bytes() == payload,
+        Ok(Some(Event::Binary(bytes))) => *bytes == *payload,
+        _ => false,
+    }
 }
 
 /// The plainest loop that compilers turn into vector code.

@@ -82,6 +82,11 @@ pub fn run() -> Result<(), Box<dyn Error + Send + Sync>> {
             bares.add(its);
         }
     }
+    tell(frame_len, ours, bares);
+    Ok(())
+}
+
+fn tell(frame_len: usize, ours: Costs, bares: Costs) {
     let percent = |ours: &[f64], bares: &[f64]| {
         median(ours.iter().zip(bares).map(|(ours, bare)| 100.0 * bare / ours).collect())
     };
@@ -97,7 +102,6 @@ pub fn run() -> Result<(), Box<dyn Error + Send + Sync>> {
     let target = Target::AtLeast(95.0);
     report("broadcast: processor time, % of the bare loop", cpu, &target);
     report("broadcast: time until the last has it, % of the bare loop", wall, &target);
-    Ok(())
 }
 
 /// Milliseconds, for each broadcast.
