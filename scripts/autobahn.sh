@@ -110,7 +110,7 @@ test_server() {
 }
 
 test_client() {
-  port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+  port=$(python3 scripts/autobahn/reports.py port)
   python3 scripts/autobahn/reports.py configure client "127.0.0.1:$port" "$cases" "$reports"
   start suite client fuzzingserver > "$reports/fuzzingserver.log" 2>&1
   # The suite buffers what it prints, so its port is what tells that it is ready.

@@ -2,11 +2,14 @@
 
     reports.py configure server|client ADDRESS CASES FOLDER
     reports.py judge     server|client CASES FOLDER
+    reports.py port
 """
 
 import json
 import os
+import random
 import re
+import socket
 import sys
 
 AGENT = "dormouse"
@@ -26,6 +29,18 @@ def configure(direction, address, cases, folder):
         config["url"] = url
     with open(os.path.join(folder, direction + ".json"), "w", encoding="utf-8") as file:
         json.dump(config, file, indent=2)
+
+
+def port():
+    """Prints a port that is free, and below those that other programs are given in between."""
+    while True:
+        number = random.randrange(10_000, 32_768)
+        try:
+            socket.create_server(("127.0.0.1", number)).close()
+        except OSError:
+            continue
+        print(number)
+        return
 
 
 def expected(cases):
@@ -71,5 +86,7 @@ if __name__ == "__main__":
     command, arguments = sys.argv[1], sys.argv[2:]
     if command == "configure":
         configure(*arguments)
+    elif command == "port":
+        port()
     else:
         sys.exit(0 if judge(*arguments) else 1)
