@@ -199,6 +199,8 @@ pub mod wire;
 pub use handshake::{client, server};
 pub use input::Input;
 pub use limits::Limits;
+#[cfg(feature = "std")]
+pub use outbox::WriteError;
 pub use outbox::{Outbox, Prepared, SendError, Slices};
 pub use role::{Client, Role, Server};
 pub use websocket::{AbnormalClosure, Compressed, Event, MessageKind, Violation, WebSocket};

@@ -9,10 +9,13 @@
 //! | `mod` | `Outbox`: limits, memory given back, writing to a socket |
 //! | `queue` | the queue on the heap: own bytes, shared frames and at most one unsent pong |
 //! | `queue/slices` | what waits, for a vectored write |
+//! | `direct` | a frame that is written without waiting |
 //! | `prepared` | `Prepared`: a frame encoded once for many connections |
 //!
 //! Layer 3: knows frames and bytes; whether a frame may be sent now is for `WebSocket`.
 
+#[cfg(feature = "std")]
+mod direct;
 mod prepared;
 mod queue;
 
@@ -21,6 +24,8 @@ use core::fmt;
 #[cfg(feature = "std")]
 use std::io::{self, IoSlice};
 
+#[cfg(feature = "std")]
+pub use direct::WriteError;
 pub use prepared::Prepared;
 use queue::Queue;
 pub use queue::Slices;

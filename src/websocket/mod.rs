@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `mod` | `WebSocket`: the life of a connection, and sending |
 //! | `receive` | from pieces of frames to events; pong, Close, failing |
+//! | `write` | sending past the outbox |
 //! | `assembly` | messages in pieces |
 //! | `event` | `Event`, `Violation` |
 //!
@@ -12,6 +13,8 @@
 mod assembly;
 mod event;
 mod receive;
+#[cfg(feature = "std")]
+mod write;
 
 use alloc::boxed::Box;
 use core::fmt;
