@@ -6,7 +6,7 @@ use super::{Outbox, SendError};
 use crate::wire::{FrameHeader, MAX_HEADER_LEN};
 
 /// A frame up to this length goes out as one slice: the copy costs less than a second slice does.
-const SHORT: usize = 256;
+const SHORT: usize = 128;
 
 /// Why a message was not written.
 #[derive(Debug, thiserror::Error)]
