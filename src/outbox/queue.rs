@@ -23,10 +23,6 @@ const MIN_GIVEN_BACK: usize = 1024;
 /// in memory, and it goes out in one slice with its neighbours.
 const MIN_SHARED: usize = 128;
 
-/// Bytes are copied and masked in steps of so many: what was copied is in the fastest cache still. A
-/// multiple of a key's four.
-const MASKED_AT_ONCE: usize = 4096;
-
 /// How many pings are each answered before anything of it is written; of more, the last one is. A few
 /// pings in one read are usual, also in the Autobahn suite; a flood is not.
 const PONGS_IN_FULL: u8 = 16;
@@ -408,12 +404,8 @@ fn push_frame(buffer: &mut Vec<u8>, header: FrameHeader, payload: &[u8]) {
     let header_end = buffer.len().saturating_add(header.encode(&mut bytes).len());
     buffer.extend_from_slice(&bytes);
     buffer.truncate(header_end);
-    let Some(key) = header.mask else { return buffer.extend_from_slice(payload) };
-    for block in payload.chunks(MASKED_AT_ONCE) {
-        let start = buffer.len();
-        buffer.extend_from_slice(block);
-        if let Some(copy) = buffer.get_mut(start..) {
-            mask::apply(copy, key);
-        }
+    match header.mask {
+        Some(key) => mask::append(buffer, payload, key),
+        None => buffer.extend_from_slice(payload),
     }
 }

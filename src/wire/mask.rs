@@ -17,6 +17,8 @@
 //! assert_eq!(&payload, b"Hello");
 //! ```
 
+use alloc::vec::Vec;
+
 /// The widest step: four vector registers of 16 bytes, which every x86-64 and AArch64 machine has.
 const BLOCK: usize = 64;
 
@@ -33,6 +35,22 @@ pub fn apply(bytes: &mut [u8], key: [u8; 4]) {
         16..=31 => xor_ends::<16>(bytes, key),
         32..=63 => xor_ends::<32>(bytes, key),
         _ => xor_blocks(bytes, key),
+    }
+}
+
+/// Appends `bytes` to `buffer`, XORed with `key`, in one pass.
+#[inline]
+pub(crate) fn append(buffer: &mut Vec<u8>, bytes: &[u8], key: [u8; 4]) {
+    let mut blocks = bytes.chunks_exact(BLOCK);
+    for block in &mut blocks {
+        if let Some(block) = block.first_chunk::<BLOCK>() {
+            buffer.extend_from_slice(&xor_chunk(*block, key));
+        }
+    }
+    let start = buffer.len();
+    buffer.extend_from_slice(blocks.remainder());
+    if let Some(rest) = buffer.get_mut(start..) {
+        apply(rest, key);
     }
 }
 
@@ -119,6 +137,9 @@ mod tests {
                 assert_eq!(bytes[start..start + len], by_the_book(&plain[start..start + len], KEY));
                 assert_eq!(bytes[..start], plain[..start], "bytes before are untouched");
                 assert_eq!(bytes[start + len..], plain[start + len..], "and those behind");
+                let mut appended = plain[..start].to_vec();
+                append(&mut appended, &plain[start..start + len], KEY);
+                assert_eq!(appended, bytes[..start + len]);
             }
         }
     }
