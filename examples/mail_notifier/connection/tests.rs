@@ -124,7 +124,8 @@ fn who_stays_blocked_is_closed_with_1008() {
     pair.stall();
     assert!(pair.connection.deadline.is_set());
     assert_eq!(pair.miss_deadline(), Next::Sleep);
-    assert!(matches!(pair.connection.stage, Stage::Ending));
+    // The socket may have found room for all of it meanwhile.
+    assert!(matches!(pair.connection.stage, Stage::Ending | Stage::Lingering));
     assert_eq!(pair.desk.mailboxes.watched_by(KEY), None);
     // Should it read after all, it learns why.
     pair.turn_until(|pair| pair.has_received(b"\x03\xf0too slow"));
