@@ -24,6 +24,8 @@
 //! | `figures` | a figure, and what several rounds come to |
 //! | `table`, `json` | the results for people and for programs |
 
+#![forbid(unsafe_code)]
+
 mod arguments;
 mod client;
 mod crowd;

@@ -106,17 +106,13 @@ impl Server {
         let command = command.replace("{addr}", &address.to_string());
         let command = command.replace("{port}", &address.port().to_string());
         let core = cores.map_or("any".to_owned(), |cores| cores.server.to_string());
-        let mut child = Command::new(env::current_exe()?)
+        let child = Command::new(env::current_exe()?)
             .args([Role::Server.word(), &core, &command])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .spawn()?;
         let process = Some(Process { id: child.id() });
-        let mut server = Self { address, process, child: None };
-        if let Some(status) = child.try_wait()? {
-            return Err(ended(status));
-        }
-        server.child = Some(child);
+        let mut server = Self { address, process, child: Some(child) };
         server.wait_until_it_accepts()?;
         Ok(server)
     }

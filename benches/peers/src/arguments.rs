@@ -12,12 +12,14 @@ use crate::job::Group;
 pub const HELP: &str = "\
 Compares dormouse with its peers, in memory.
 
-    dormouse-peers [--only GROUP]... [--contender NAME]... [--rounds N] [--quick] [--json FILE]
+    dormouse-peers [--only GROUP]... [--contender NAME]... [--rounds N] [--turn US] [--quick] [--json FILE]
 
     --only GROUP      run this group only; may be given several times, and `receive` means all that
                       begin so
     --contender NAME  run this contender only, beside dormouse and the floors; may be given several times
     --rounds N        how often everybody takes a turn (default 60)
+    --turn US         about how many microseconds a turn lasts (default 1500); on a busy machine, shorter
+                      turns and more rounds find more that nothing has interrupted
     --quick           a few short rounds: shows that all works, not how fast it is
     --json FILE       write everything that was measured to FILE too
     --list            print the groups and the contenders, and end
@@ -73,12 +75,13 @@ impl Command {
             sample: SAMPLE,
             json: None,
         };
-        let mut rounds = None;
+        let (mut rounds, mut turn) = (None, None);
         while let Some(argument) = parser.next().map_err(line)? {
             match argument {
                 Arg::Long("only") => run.groups.extend(groups(&text(&mut parser)?)?),
                 Arg::Long("contender") => run.contenders.push(contender(&mut parser, known)?),
-                Arg::Long("rounds") => rounds = Some(positive(&mut parser)?),
+                Arg::Long("rounds") => rounds = Some(positive("--rounds", &mut parser)?),
+                Arg::Long("turn") => turn = Some(positive("--turn", &mut parser)?),
                 Arg::Long("quick") => (run.rounds, run.sample) = (QUICK_ROUNDS, QUICK_SAMPLE),
                 Arg::Long("json") => run.json = Some(parser.value().map_err(line)?.into()),
                 Arg::Long("list") => return Ok(Self::List),
@@ -87,6 +90,7 @@ impl Command {
             }
         }
         run.rounds = rounds.unwrap_or(run.rounds);
+        run.sample = turn.map_or(run.sample, |turn| Duration::from_micros(turn.into()));
         let is_chosen = |group: &Group| run.groups.is_empty() || run.groups.contains(group);
         run.groups = Group::ALL.into_iter().filter(is_chosen).collect();
         Ok(Self::Run(run))
@@ -121,11 +125,11 @@ fn contender(parser: &mut Parser, known: &[&str]) -> Result<String, String> {
     }
 }
 
-fn positive(parser: &mut Parser) -> Result<u32, String> {
+fn positive(flag: &str, parser: &mut Parser) -> Result<u32, String> {
     let value = text(parser)?;
     match value.parse() {
         Ok(number) if number > 0 => Ok(number),
-        _ => Err(format!("--rounds takes a positive number, not {value:?}")),
+        _ => Err(format!("{flag} takes a positive number, not {value:?}")),
     }
 }
 
@@ -166,6 +170,7 @@ mod tests {
             let arguments = run(&order);
             assert_eq!((arguments.rounds, arguments.sample), (7, QUICK_SAMPLE));
         }
+        assert_eq!(run(&["--turn", "50", "--quick"]).sample, Duration::from_micros(50));
     }
 
     #[test]
@@ -176,6 +181,7 @@ mod tests {
             &["--rounds", "0"],
             &["--rounds", "many"],
             &["--rounds"],
+            &["--turn", "-1"],
             &["--fast"],
             &["stray"],
         ] {

@@ -9,8 +9,13 @@ use std::time::{Duration, Instant};
 use crate::arguments::Arguments;
 use crate::contender::{Contender, Failure, Work};
 use crate::heap;
-use crate::job::{Group, Job};
+use crate::job::Group;
 
+/// How often everybody begins anew, with other memory: where bytes happen to lie can cost a copy twice
+/// its time, for as long as they lie there.
+const SITTINGS: u32 = 6;
+/// By how much memory is moved at most from one sitting to the next.
+const PAGE: usize = 4096;
 /// How often the work is done while allocations are counted.
 const COUNTED: u32 = 64;
 /// The most that a turn does its work: what costs nothing must not be counted for ever.
@@ -31,7 +36,7 @@ pub struct Figures {
     pub allocated: f64,
     /// How many bytes it writes each time.
     pub written: usize,
-    /// How often a turn did its work.
+    /// How often a turn did its work, in the last sitting.
     pub times: u32,
 }
 
@@ -47,29 +52,45 @@ pub struct Results {
     pub figures: Vec<Figures>,
 }
 
-/// Runs `job` with all of `contenders` that can do it.
+/// Runs a group's job of one size with all of `contenders` that can do it.
 ///
 /// # Errors
 ///
 /// [`Failure`], with the name of the contender, if one does not do what it has to.
 pub fn measure(
     group: Group,
-    job: &Job,
+    size: usize,
     contenders: &[Box<dyn Contender>],
     arguments: &Arguments,
 ) -> Result<Results, Failure> {
-    let mut turns = Vec::new();
-    for (index, contender) in contenders.iter().enumerate() {
-        let Some(work) = contender.work(job) else { continue };
-        let named = |failure| {
-            Failure::new(format!("{} {} {}: {failure}", group.name(), job.size(), contender.name()))
-        };
-        turns.push(Turn::prepare(index, work, arguments).map_err(named)?);
+    let mut shuffle = Shuffle(0x9e37_79b9_7f4a_7c15);
+    let mut samples = vec![Vec::new(); contenders.len()];
+    let sittings = SITTINGS.min(arguments.rounds);
+    let mut last = Vec::new();
+    for sitting in 0..sittings {
+        let job = group.job(size, shuffle.below(PAGE));
+        // The last sitting is over before the next one begins: its memory is free again.
+        last.clear();
+        let mut paddings = Vec::new();
+        for (index, contender) in contenders.iter().enumerate() {
+            paddings.push(Vec::<u8>::with_capacity(shuffle.below(PAGE)));
+            let Some(work) = contender.work(&job) else { continue };
+            let turn = Turn::prepare(index, work, arguments.sample);
+            last.push(turn.map_err(|failure| named(failure, group, size, contender.as_ref()))?);
+        }
+        let rounds = (arguments.rounds + sitting) / sittings;
+        take_turns(&mut last, rounds, &mut shuffle, &mut samples)?;
     }
-    take_turns(&mut turns, arguments.rounds)?;
-    let parts = job.parts();
-    let figures = turns.into_iter().map(|turn| turn.figures(parts)).collect::<Result<_, _>>()?;
-    Ok(Results { group, size: job.size(), parts, figures })
+    let parts = group.job(size, 0).parts();
+    let figures = last.into_iter().map(|turn| {
+        let samples = std::mem::take(&mut samples[turn.contender]);
+        turn.figures(samples, parts)
+    });
+    Ok(Results { group, size, parts, figures: figures.collect::<Result<_, _>>()? })
+}
+
+fn named(failure: Failure, group: Group, size: usize, contender: &dyn Contender) -> Failure {
+    Failure::new(format!("{} {size} {}: {failure}", group.name(), contender.name()))
 }
 
 /// One contender's part in a job.
@@ -78,7 +99,6 @@ struct Turn {
     work: Box<dyn Work>,
     written: usize,
     times: u32,
-    samples: Vec<f64>,
 }
 
 impl Turn {
@@ -86,27 +106,26 @@ impl Turn {
     fn prepare(
         contender: usize,
         mut work: Box<dyn Work>,
-        arguments: &Arguments,
+        sample: Duration,
     ) -> Result<Self, Failure> {
         let written = work.verify()?;
-        let times = calibrate(work.as_mut(), arguments.sample)?;
-        let samples = Vec::with_capacity(arguments.rounds as usize);
-        Ok(Self { contender, work, written, times, samples })
+        let times = calibrate(work.as_mut(), sample)?;
+        Ok(Self { contender, work, written, times })
     }
 
-    fn take(&mut self) -> Result<(), Failure> {
+    /// Nanoseconds for each.
+    fn take(&mut self) -> Result<f64, Failure> {
         let time = timed(self.work.as_mut(), self.times)?;
-        self.samples.push(time.as_nanos() as f64 / f64::from(self.times));
-        Ok(())
+        Ok(time.as_nanos() as f64 / f64::from(self.times))
     }
 
     /// Counts the allocations, and sums up.
-    fn figures(mut self, parts: usize) -> Result<Figures, Failure> {
+    fn figures(mut self, mut samples: Vec<f64>, parts: usize) -> Result<Figures, Failure> {
         let (result, calls, bytes) = heap::usage(|| self.work.run(COUNTED));
         result?;
         let counted = f64::from(COUNTED) * parts as f64;
-        self.samples.sort_by(f64::total_cmp);
-        let (fastest, median) = (self.samples[0], self.samples[self.samples.len() / 2]);
+        samples.sort_by(f64::total_cmp);
+        let (fastest, median) = (samples[0], samples[samples.len() / 2]);
         Ok(Figures {
             contender: self.contender,
             fastest: fastest / parts as f64,
@@ -131,6 +150,8 @@ fn calibrate(work: &mut dyn Work, sample: Duration) -> Result<u32, Failure> {
     loop {
         let time = timed(work, times)?;
         if time >= sample / 4 || times >= MOST {
+            // Twice more, in case something has interrupted it.
+            let time = time.min(timed(work, times)?).min(timed(work, times)?);
             let scale = sample.as_secs_f64() / time.as_secs_f64().max(1e-9);
             return Ok((f64::from(times) * scale).clamp(1.0, f64::from(MOST)) as u32);
         }
@@ -139,29 +160,38 @@ fn calibrate(work: &mut dyn Work, sample: Duration) -> Result<u32, Failure> {
 }
 
 /// Lets everybody take a turn in each round, in an order that is new each time.
-fn take_turns(turns: &mut [Turn], rounds: u32) -> Result<(), Failure> {
+fn take_turns(
+    turns: &mut [Turn],
+    rounds: u32,
+    shuffle: &mut Shuffle,
+    samples: &mut [Vec<f64>],
+) -> Result<(), Failure> {
     let mut order: Vec<usize> = (0..turns.len()).collect();
-    let mut shuffle = Shuffle(0x9e37_79b9_7f4a_7c15);
     for _ in 0..rounds {
         shuffle.order(&mut order);
         for &at in &order {
-            turns[at].take()?;
+            let turn = &mut turns[at];
+            samples[turn.contender].push(turn.take()?);
         }
     }
     Ok(())
 }
 
-/// Orders that look random and are the same in every run.
+/// Numbers that look random and are the same in every run.
 struct Shuffle(u64);
 
 impl Shuffle {
+    /// The next number below `limit`, by Marsaglia's xorshift.
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 % limit as u64) as usize
+    }
+
     fn order(&mut self, order: &mut [usize]) {
         for at in (1..order.len()).rev() {
-            // Marsaglia's xorshift.
-            self.0 ^= self.0 << 13;
-            self.0 ^= self.0 >> 7;
-            self.0 ^= self.0 << 17;
-            order.swap(at, (self.0 % (at as u64 + 1)) as usize);
+            order.swap(at, self.below(at + 1));
         }
     }
 }

@@ -131,10 +131,11 @@ impl Group {
 
     /// Its jobs, the smallest first.
     pub fn jobs(self) -> Vec<Job> {
-        self.sizes().iter().map(|&size| self.job(size)).collect()
+        self.sizes().iter().map(|&size| self.job(size, 0)).collect()
     }
 
-    fn sizes(self) -> &'static [usize] {
+    /// The sizes of its messages in bytes, the smallest first.
+    pub fn sizes(self) -> &'static [usize] {
         match self {
             Self::ReceiveBurst => BURST_SIZES,
             Self::ReceiveBytewise => BYTEWISE_SIZES,
@@ -144,7 +145,9 @@ impl Group {
         }
     }
 
-    fn job(self, size: usize) -> Job {
+    /// Its job with messages of `size` bytes. A payload to send begins `offset` bytes into its
+    /// allocation: where bytes lie decides how fast they are copied.
+    pub fn job(self, size: usize, offset: usize) -> Job {
         match self {
             Self::ReceiveBinary => Job::Receive(Receive::new(Kind::Binary, size, 1, Pace::Whole)),
             Self::ReceiveAscii => Job::Receive(Receive::new(Kind::Ascii, size, 1, Pace::Whole)),
@@ -157,9 +160,9 @@ impl Group {
             Self::ReceiveBytewise => {
                 Job::Receive(Receive::new(Kind::Binary, size, 1, Pace::Bytewise))
             }
-            Self::SendBinary => Job::Send(Send::new(Kind::Binary, size, Side::Server)),
-            Self::SendText => Job::Send(Send::new(Kind::Ascii, size, Side::Server)),
-            Self::SendClient => Job::Send(Send::new(Kind::Binary, size, Side::Client)),
+            Self::SendBinary => Job::Send(Send::new(Kind::Binary, size, offset, Side::Server)),
+            Self::SendText => Job::Send(Send::new(Kind::Ascii, size, offset, Side::Server)),
+            Self::SendClient => Job::Send(Send::new(Kind::Binary, size, offset, Side::Client)),
             Self::Handshake => Job::Accept,
             Self::EchoCompressed => Job::Echo(Echo::new(size)),
         }
@@ -317,8 +320,10 @@ pub struct Send {
 }
 
 impl Send {
-    fn new(kind: Kind, size: usize, side: Side) -> Self {
-        Self { kind, payload: kind.payload(size).leak(), side }
+    fn new(kind: Kind, size: usize, offset: usize, side: Side) -> Self {
+        let mut bytes = vec![0; offset];
+        bytes.extend(kind.payload(size));
+        Self { kind, payload: &bytes.leak()[offset..], side }
     }
 
     /// The payload of a text message.

@@ -54,8 +54,8 @@ fn run(mut contenders: Vec<Box<dyn Contender>>, arguments: &Arguments) -> Result
     println!("{}", table::head(&contenders, arguments));
     let mut results: Vec<Results> = Vec::new();
     for &group in &arguments.groups {
-        for job in group.jobs() {
-            results.push(measure(group, &job, &contenders, arguments)?);
+        for &size in group.sizes() {
+            results.push(measure(group, size, &contenders, arguments)?);
         }
         print!("{}", table::group(group, &results, &contenders));
     }

@@ -11,6 +11,8 @@
 //! `examples/echo_mio` is the more complete server: it has deadlines for handshakes and closings, and
 //! an answer when there are no descriptors left. Here is only what a room needs.
 
+#![forbid(unsafe_code)]
+
 use std::env;
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::SocketAddr;

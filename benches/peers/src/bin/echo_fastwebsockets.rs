@@ -4,6 +4,8 @@
 //! echo_fastwebsockets [ADDR]
 //! ```
 
+#![forbid(unsafe_code)]
+
 mod support;
 
 use std::process::ExitCode;

@@ -12,6 +12,8 @@
 //! What one connection sends after it has asked for `/room` goes to all that have asked for it, so that
 //! it is the floor under `room_mio`, too.
 
+#![forbid(unsafe_code)]
+
 use std::collections::HashMap;
 use std::env;
 use std::io::{self, ErrorKind, Read, Write};

@@ -4,6 +4,8 @@
 //! echo_soketto [--small] [ADDR]      --small: without these two
 //! ```
 
+#![forbid(unsafe_code)]
+
 mod support;
 
 use std::process::ExitCode;

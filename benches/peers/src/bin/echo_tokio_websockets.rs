@@ -4,6 +4,8 @@
 //! echo_tokio_websockets [--batched] [--room] [ADDR]
 //! ```
 
+#![forbid(unsafe_code)]
+
 mod support;
 
 use std::process::ExitCode;

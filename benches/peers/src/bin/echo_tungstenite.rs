@@ -4,6 +4,8 @@
 //! echo_tungstenite [--small] [--batched] [--room] [ADDR]
 //! ```
 
+#![forbid(unsafe_code)]
+
 mod support;
 
 use std::process::ExitCode;

@@ -6,6 +6,8 @@
 //!
 //! Batched, it has the buffers with which its own comparison is made.
 
+#![forbid(unsafe_code)]
+
 mod support;
 
 use std::process::ExitCode;
