@@ -18,7 +18,7 @@ const BOUND: Duration = Duration::from_secs(60);
 /// So little of everything that it takes a moment.
 const SMALL: [&str; 14] = [
     "--seconds",
-    "0.05",
+    "0.4",
     "--connections",
     "4",
     "--idle",
