@@ -6,10 +6,11 @@ use std::io::Write;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::BOUND;
 use crate::client::{self, Watcher};
 use crate::crowd::{Crowd, everybody};
+use crate::report::{Report, Target};
 use crate::server::Server;
-use crate::{BOUND, Target, report};
 
 /// The limit of the server process.
 const DESCRIPTORS: u32 = 512;
@@ -27,7 +28,7 @@ const REQUEST: &str = "GET /ws HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrad
     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
 /// Measures and reports.
-pub fn run() -> Result<(), Box<dyn Error + Send + Sync>> {
+pub fn run(report: &mut Report) -> Result<(), Box<dyn Error + Send + Sync>> {
     let server = Server::start(DESCRIPTORS, &["--ping", "0"])?;
     let mut publisher = server.publisher()?;
     publisher.declare(&[MAILBOX.to_owned()], 0)?;
@@ -61,9 +62,12 @@ pub fn run() -> Result<(), Box<dyn Error + Send + Sync>> {
         came - CROWD,
         HOLD.as_secs()
     );
-    report("descriptors: processor time at the limit, %", 100.0 * cpu, &Target::AtMost(1.0));
+    let what = format!("{CROWD} clients beyond the descriptor limit:");
+    let busy = format!("{what} processor time while they stay");
+    report.tell("limit_cpu", &busy, (100.0 * cpu, "%"), Target::AtMost(1.0));
     let slowest = slowest.as_secs_f64() * 1000.0;
-    report("descriptors: slowest answer to the excess, ms", slowest, &Target::AtMost(200.0));
+    let answer = format!("{what} the slowest answer");
+    report.tell("limit_answer", &answer, (slowest, "ms"), Target::AtMost(200.0));
 
     inside.truncate(inside.len() - RELEASED);
     let (began, mut entered) = (Instant::now(), Vec::new());
@@ -74,8 +78,9 @@ pub fn run() -> Result<(), Box<dyn Error + Send + Sync>> {
             Err(_) => thread::sleep(Duration::from_millis(5)),
         }
     }
-    let what = format!("descriptors: {WANTED} let in after {RELEASED} have left, s");
-    report(&what, began.elapsed().as_secs_f64(), &Target::AtMost(1.0));
+    let what = format!("{WANTED} of them are let in when {RELEASED} others have left, after");
+    let took = began.elapsed().as_secs_f64();
+    report.tell("limit_entered", &what, (took, "s"), Target::AtMost(1.0));
     Ok(())
 }
 

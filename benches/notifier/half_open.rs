@@ -10,8 +10,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::client;
+use crate::median;
+use crate::report::{Report, Target, thousands};
 use crate::server::Server;
-use crate::{Target, median, report};
 
 const HALF_OPEN: usize = 15_000;
 /// How many healthy clients there are at the same time.
@@ -23,7 +24,7 @@ const MAILBOX: &str = "alice";
 const HALF: &[u8] = b"GET /ws?token=v1.YWxpY2U HTTP/1.1\r\nHost: localhost\r\nConnection: Upg";
 
 /// Measures and reports.
-pub fn run() -> Result<(), Box<dyn Error + Send + Sync>> {
+pub fn run(report: &mut Report) -> Result<(), Box<dyn Error + Send + Sync>> {
     let server = Server::start(20_000, &["--handshake-timeout", "10m", "--ping", "0"])?;
     server.publisher()?.declare(&[MAILBOX.to_owned()], 0)?;
     let target = Server::target(MAILBOX)?;
@@ -48,7 +49,9 @@ pub fn run() -> Result<(), Box<dyn Error + Send + Sync>> {
         median(beside)
     );
     let slowdown = median(slowdowns);
-    report("half_open: healthy upgrades become slower by %", slowdown, &Target::AtMost(10.0));
+    let what = format!("healthy upgrades beside {} half-open handshakes", thousands(HALF_OPEN));
+    let what = format!("{what}: slower by");
+    report.tell("half_open_slowdown", &what, (slowdown, "%"), Target::AtMost(10.0));
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 //! ```text
 //! cargo bench --bench notifier
 //! cargo bench --bench notifier -- memory slow
+//! cargo bench --bench notifier -- --json notifier.json
 //! ```
 //! Each part starts the real program `mail_notifier` as a process of its own, talks to it over
 //! loopback as clients and publishers do, and prints one line for each target: the figure, the
@@ -17,8 +18,9 @@
 //! | `slow` | what consumers that stop reading cost the server and the others |
 //! | `half_open` | what handshakes that never end cost those that do |
 //!
-//! They share `server` (the process, its keys and figures), `publisher`, `client` (one connection)
-//! and `crowd` (many of them).
+//! They share `server` (the process, its keys and figures), `publisher`, `client` (one connection),
+//! `crowd` (many of them) and `report` (what they find). `--json FILE` writes all figures for programs, if
+//! all could be measured.
 
 mod broadcast;
 mod client;
@@ -29,14 +31,16 @@ mod example;
 mod half_open;
 mod memory;
 mod publisher;
+mod report;
 mod server;
 mod slow;
 
 use std::env;
 use std::error::Error;
-use std::fmt;
-use std::fs;
+use std::fs::{self, File};
 use std::time::Duration;
+
+use report::Report;
 
 /// How long anything may take that ought to take a moment.
 const BOUND: Duration = Duration::from_secs(20);
@@ -47,7 +51,7 @@ const ROLE: &str = "--role=";
 
 struct Part {
     name: &'static str,
-    run: fn() -> Result<(), Box<dyn Error + Send + Sync>>,
+    run: fn(&mut Report) -> Result<(), Box<dyn Error + Send + Sync>>,
 }
 
 const PARTS: [Part; 5] = [
@@ -67,46 +71,49 @@ fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
         println!("notifier: runs only as a bench");
         return Ok(());
     }
-    let wanted: Vec<_> = words.iter().filter(|word| !word.starts_with('-')).collect();
-    if let Some(word) = wanted.iter().find(|word| PARTS.iter().all(|part| part.name != **word)) {
-        return Err(format!("no part is called {word}").into());
-    }
+    let wanted = Wanted::read(&words)?;
+    // Whoever cannot write the figures need not measure.
+    let json = wanted.json.map(File::create).transpose()?;
     check_descriptors()?;
-    let mut outcome = Ok(());
+    let (mut report, mut outcome) = (Report::default(), Ok(()));
     for Part { name, run } in PARTS {
-        if (wanted.is_empty() || wanted.iter().any(|word| *word == name))
-            && let Err(error) = run()
+        report.begin(name);
+        if (wanted.parts.is_empty() || wanted.parts.contains(&name))
+            && let Err(error) = run(&mut report)
         {
             println!("{name}: could not be measured: {error}");
             outcome = Err(format!("{name} could not be measured").into());
         }
     }
+    if let (Ok(()), Some(file)) = (&outcome, &json) {
+        report.write(file)?;
+    }
     outcome
 }
 
-/// What a figure has to be.
-enum Target {
-    AtMost(f64),
-    AtLeast(f64),
+/// The command line.
+#[derive(Default)]
+struct Wanted<'w> {
+    /// All if there are none.
+    parts: Vec<&'w str>,
+    json: Option<&'w str>,
 }
 
-impl fmt::Display for Target {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::AtMost(limit) => write!(f, "at most {limit}"),
-            Self::AtLeast(limit) => write!(f, "at least {limit}"),
+impl<'w> Wanted<'w> {
+    fn read(words: &'w [String]) -> Result<Self, Box<dyn Error + Send + Sync>> {
+        let mut wanted = Self::default();
+        let mut words = words.iter().map(String::as_str);
+        while let Some(word) = words.next() {
+            if word == "--json" {
+                wanted.json = Some(words.next().ok_or("--json needs a file")?);
+            } else if PARTS.iter().any(|part| part.name == word) {
+                wanted.parts.push(word);
+            } else if word != "--bench" {
+                return Err(format!("no part is called {word}").into());
+            }
         }
+        Ok(wanted)
     }
-}
-
-/// Prints a figure beside its target. `what` says of which part and in which unit.
-fn report(what: &str, figure: f64, target: &Target) {
-    let is_met = match target {
-        Target::AtMost(limit) => figure <= *limit,
-        Target::AtLeast(limit) => figure >= *limit,
-    };
-    let verdict = if is_met { "met" } else { "MISSED" };
-    println!("{what:<72} {figure:>8.2}  {target}: {verdict}");
 }
 
 /// The middle one of some figures.

@@ -10,11 +10,12 @@ use std::time::{Duration, Instant};
 
 use dormouse::{Client, Event, Input, Limits, Outbox, WebSocket};
 
+use crate::BOUND;
 use crate::client;
 use crate::crowd::{Crowd, everybody};
 use crate::publisher::{BATCH, Publisher};
+use crate::report::{Report, Target, thousands};
 use crate::server::Server;
-use crate::{BOUND, Target, report};
 
 const COUNTS: [usize; 2] = [5_000, 19_000];
 /// How many mails of each mailbox the server keeps: few, because the holes between 20 times as many
@@ -27,7 +28,7 @@ const QUIET: Duration = Duration::from_secs(3);
 const SUBJECT: &str = "Dinner at seven, and bring the photographs";
 
 /// Measures and reports.
-pub fn run() -> Result<(), Box<dyn Error + Send + Sync>> {
+pub fn run(report: &mut Report) -> Result<(), Box<dyn Error + Send + Sync>> {
     let kept = KEPT.to_string();
     let server = Server::start(20_000, &["--recent", &kept, "--handshake-timeout", "2s"])?;
     let mailboxes: Vec<_> = (0..COUNTS[1]).map(|number| format!("u{number:05}")).collect();
@@ -68,9 +69,23 @@ pub fn run() -> Result<(), Box<dyn Error + Send + Sync>> {
         COUNTS[0],
         COUNTS[1]
     );
-    report("memory: bytes for each idle connection (aim: 96)", slope, &Target::AtMost(128.0));
+    let [low, high] = COUNTS.map(thousands);
+    report.tell(
+        "idle_bytes",
+        &format!(
+            "private memory of an idle connection with a token and a mailbox of its own, as a slope \
+             between {low} and {high}"
+        ),
+        (slope, "B"),
+        Target::AtMost(128.0),
+    );
     println!("memory: over all connections {fresh:.1} before the burst, {after:.1} after");
-    report("memory: bytes left of a burst, for each", after - fresh, &Target::AtMost(8.0));
+    report.tell(
+        "burst_bytes",
+        &format!("what is left for each of a burst of {BURST} mails to all {high}"),
+        (after - fresh, "B"),
+        Target::AtMost(8.0),
+    );
     Ok(())
 }
 

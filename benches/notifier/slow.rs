@@ -19,11 +19,12 @@ use std::time::{Duration, Instant};
 
 use dormouse::{Client, Event, Input, Limits, Outbox, WebSocket};
 
+use crate::BOUND;
 use crate::client;
 use crate::crowd::Crowd;
 use crate::publisher::{BATCH, Publisher};
+use crate::report::{Report, Target, thousands};
 use crate::server::Server;
-use crate::{BOUND, Target, report};
 
 const MAILBOXES: usize = 1_000;
 const WATCHERS: usize = 10;
@@ -48,7 +49,7 @@ const SEND_BUFFER: &str = "2304";
 const FRAME_HEADER: usize = 4;
 
 /// Measures and reports.
-pub fn run() -> Result<(), Box<dyn Error + Send + Sync>> {
+pub fn run(report: &mut Report) -> Result<(), Box<dyn Error + Send + Sync>> {
     let kept = KEPT.to_string();
     let flags = ["--recent", &kept, "--send-buffer", SEND_BUFFER, "--stall-timeout", "10m"];
     let server = Server::start(20_000, &[&flags[..], &["--ping", "0"]].concat())?;
@@ -80,11 +81,19 @@ pub fn run() -> Result<(), Box<dyn Error + Send + Sync>> {
         all - half
     );
     let more = each - tail as f64;
-    report("slow: bytes for each stalled consumer beyond its tail", more, &Target::AtMost(64.0));
+    let what = format!(
+        "{} of {} consumers stall for {STALL} s at {} mails a second:",
+        thousands(STALLED),
+        thousands(MAILBOXES * WATCHERS),
+        thousands(MAILS_PER_SECOND)
+    );
+    let bytes = format!("{what} memory for each, beyond the one frame that waits");
+    report.tell("stalled_bytes", &bytes, (more, "B"), Target::AtMost(64.0));
     let (alone, beside) = (Quantiles::of(&mut alone), Quantiles::of(&mut beside));
     println!("slow: time to the others, ms: without {alone}; with stalled ones {beside}");
     let ratio = beside.p99 / alone.p99;
-    report("slow: 99th percentile of the others, times that without", ratio, &Target::AtMost(1.5));
+    let others = format!("{what} p99 of the others, as a multiple of that before and after");
+    report.tell("stalled_p99", &others, (ratio, ""), Target::AtMost(1.5));
     Ok(())
 }
 
