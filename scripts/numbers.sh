@@ -240,7 +240,7 @@ if wants load; then
   serve soketto soketto echo_soketto
   serve yawc yawc echo_yawc
   serve yawc-batched yawc 'echo_yawc --batched'
-  words=(--rounds 9 --seconds 0.4)
+  words=(--rounds 5 --seconds 0.4)
   [ -z "$quick" ] || words=(--rounds 1 --seconds 0.2)
   load_with 900 load upgrade echo latency "${words[@]}"
 
