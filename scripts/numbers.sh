@@ -122,7 +122,7 @@ clean_up() {
   [ -z "$running" ] || kill -- "-$running" 2>/dev/null || true
 }
 trap clean_up EXIT
-trap 'exit 1' INT TERM
+trap 'told 1 interrupted' HUP INT TERM
 
 # measure SECONDS LOG COMMAND...: runs a command with a bound, and returns its status.
 measure() {

@@ -10,15 +10,16 @@ pub fn times(value: f64) -> String {
     decimal(value, if value < 0.1 { 3 } else { 2_usize.saturating_sub(digits(value)) })
 }
 
+/// A figure of which three digits are enough.
+pub fn three(value: f64) -> String {
+    let is_small = value != 0.0 && value.abs() < 0.1;
+    decimal(value, if is_small { 3 } else { 2_usize.saturating_sub(digits(value.abs())) })
+}
+
 /// Something that is counted, on average.
 pub fn count(value: f64) -> String {
     let is_whole = (value - value.round()).abs() < 0.005 || value >= 1000.0;
     decimal(value, if is_whole { 0 } else { 2 })
-}
-
-/// A figure of which three digits are enough.
-pub fn three(value: f64) -> String {
-    decimal(value, 2_usize.saturating_sub(digits(value.abs())))
 }
 
 /// A percentage that something is more or less: `12 % more`.
@@ -77,7 +78,10 @@ mod tests {
             ["0.012", "0.46", "9.88", "45.7", "346"]
         );
         assert_eq!([0.0, 1.0, 2.0625, 3.999_9].map(count), ["0", "1", "2.06", "4"]);
-        assert_eq!([0.1234, 61.27, 1234.6].map(three), ["0.12", "61.3", "1,235"]);
+        assert_eq!(
+            [0.0, 0.0042, 0.1234, 61.27, 1234.6].map(three),
+            ["0.00", "0.004", "0.12", "61.3", "1,235"]
+        );
         assert_eq!([0.5, 1.034].map(percent_more), ["50 % less", "3.4 % more"]);
         assert_eq!([16, 1024, 1_048_576].map(size), ["16 B", "1 KiB", "1 MiB"]);
     }

@@ -1,6 +1,6 @@
 //! From what a program has written to what is checked in: less, rounded, and a line for each result.
 //!
-//! Only what is known of the results is kept. Four digits are more than any of them is worth, and
+//! Only what is read of the results is kept. Four digits are more than any of them is worth, and
 //! fewer lines change where little has changed.
 
 use std::fs;
@@ -48,8 +48,9 @@ fn read<T: DeserializeOwned>(file: &Path) -> Result<T> {
     serde_json::from_str(&text).map_err(|error| wrong(&error).into())
 }
 
-fn value<T: Measured>(run: Run, results: T) -> Result<Value> {
+fn value<T: Measured>(run: Run, mut results: T) -> Result<Value> {
     results.check().map_err(Failure::from)?;
+    results.trim();
     let mut value = serde_json::to_value(Kept { run, results })?;
     round(&mut value);
     Ok(value)

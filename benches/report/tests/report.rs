@@ -352,3 +352,18 @@ fn what_a_program_writes_is_kept() {
     let error = keep(Part::Peers, &files[..1], run, &folder).unwrap_err().to_string();
     assert!(error.contains("one: missing field"), "{error}");
 }
+
+#[test]
+fn what_nobody_reads_is_left_out() {
+    let tree = Tree::new();
+    let (text, before) = (tree.file("BENCHMARKS.md"), tree.results().unwrap());
+    tree.change(Part::Load, |load| *load = load["results"].take());
+    let written = tree.path("written.json");
+    fs::rename(tree.result(Part::Load), &written).unwrap();
+    let is_aside = r#""better":null,"rounds":["#;
+    assert!(fs::read_to_string(&written).unwrap().contains(&format!("{is_aside}0.0")));
+    keep(Part::Load, &[written], before.load.run, &tree::results(tree.0.path())).unwrap();
+    let kept = fs::read_to_string(tree.result(Part::Load)).unwrap();
+    assert!(kept.contains(&format!("{is_aside}]")) && !kept.contains(&format!("{is_aside}0.0")));
+    assert_eq!(tree.file("BENCHMARKS.md"), text);
+}

@@ -18,17 +18,20 @@ pub fn section(notifier: &Notifier) -> String {
 
 /// Figures beside their targets.
 pub fn table<'a>(figures: impl Iterator<Item = &'a Figure>) -> String {
-    let mut table = Table::new(["what", "is", "in all runs", "aim", ""]);
+    let figures: Vec<_> = figures.collect();
+    let has_runs = figures.iter().any(|figure| figure.range().is_some());
+    let head = ["what", "is", "in all runs", "aim", ""];
+    let shown = |column: usize| has_runs || head[column] != "in all runs";
+    let row = |cells: [String; 5]| -> Vec<String> {
+        let cells = cells.into_iter().enumerate().filter(|(column, _)| shown(*column));
+        cells.map(|(_, cell)| cell).collect()
+    };
+    let mut table = Table::new(row(head.map(str::to_owned)));
     for figure in figures {
         let verdict = if figure.is_met() { "met" } else { "**missed**" };
         let range = figure.range().map_or_else(String::new, |range| between(range, &figure.unit));
-        table.row([
-            figure.what.clone(),
-            with_unit(figure.median(), &figure.unit),
-            range,
-            aim(figure),
-            verdict.to_owned(),
-        ]);
+        let is = with_unit(figure.median(), &figure.unit);
+        table.row(row([figure.what.clone(), is, range, aim(figure), verdict.to_owned()]));
     }
     table.to_string()
 }

@@ -9,7 +9,7 @@ use crate::figures::{decimal, tenths, three};
 use crate::results::load::{Case, Load};
 use crate::results::{DORMOUSE, Results};
 
-const NAMES: f64 = 150.0;
+const NAMES: f64 = 190.0;
 const USER: &str = "user_bytes_per_connection";
 const KERNEL: &str = "kernel_bytes_per_connection";
 const RATE: &str = "messages_per_second";

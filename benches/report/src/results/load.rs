@@ -175,6 +175,16 @@ impl Measured for Load {
         }
         Ok(())
     }
+
+    /// Of what is neither good nor bad the mean is enough.
+    fn trim(&mut self) {
+        let outcomes = self.results.iter_mut().flat_map(|case| case.servers.values_mut());
+        for (_, quantity) in outcomes.flat_map(|outcome| &mut outcome.quantities) {
+            if quantity.better.is_none() {
+                quantity.rounds.clear();
+            }
+        }
+    }
 }
 
 impl Load {

@@ -94,6 +94,9 @@ pub trait Measured: Serialize + DeserializeOwned {
     /// # Errors
     /// What does not, in words.
     fn check(&self) -> std::result::Result<(), String>;
+
+    /// Leaves out what nobody reads.
+    fn trim(&mut self) {}
 }
 
 /// Everything that was measured.
