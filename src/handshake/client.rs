@@ -165,35 +165,35 @@ impl<'a> Connect<'a> {
     pub fn write(&self, nonce: [u8; 16], out: &mut Outbox) -> Result<Handshake<'a>, ConnectError> {
         self.check()?;
         let key = encode(&nonce);
-        let mut draft = Draft::new();
-        for part in ["GET ", self.target, " HTTP/1.1\r\n"] {
-            draft.push(part.as_bytes());
-        }
-        draft.field("Host", self.host);
-        draft.field("Upgrade", "websocket");
-        draft.field("Connection", "Upgrade");
-        for part in [&b"Sec-WebSocket-Key: "[..], &key, b"\r\n"] {
-            draft.push(part);
-        }
-        draft.field("Sec-WebSocket-Version", "13");
-        if let Some(origin) = self.origin {
-            draft.field("Origin", origin);
-        }
-        for (at, protocol) in self.protocols.iter().enumerate() {
-            draft.push(if at == 0 { b"Sec-WebSocket-Protocol: " } else { b", " });
-            draft.push(protocol.as_bytes());
-        }
-        if !self.protocols.is_empty() {
+        Draft::write(out, |draft| {
+            for part in ["GET ", self.target, " HTTP/1.1\r\n"] {
+                draft.push(part.as_bytes());
+            }
+            draft.field("Host", self.host);
+            draft.field("Upgrade", "websocket");
+            draft.field("Connection", "Upgrade");
+            for part in [&b"Sec-WebSocket-Key: "[..], &key, b"\r\n"] {
+                draft.push(part);
+            }
+            draft.field("Sec-WebSocket-Version", "13");
+            if let Some(origin) = self.origin {
+                draft.field("Origin", origin);
+            }
+            for (at, protocol) in self.protocols.iter().enumerate() {
+                draft.push(if at == 0 { b"Sec-WebSocket-Protocol: " } else { b", " });
+                draft.push(protocol.as_bytes());
+            }
+            if !self.protocols.is_empty() {
+                draft.push(b"\r\n");
+            }
+            if let Some(extensions) = self.extensions {
+                draft.field("Sec-WebSocket-Extensions", extensions);
+            }
+            for (name, value) in self.headers {
+                draft.field(name, value);
+            }
             draft.push(b"\r\n");
-        }
-        if let Some(extensions) = self.extensions {
-            draft.field("Sec-WebSocket-Extensions", extensions);
-        }
-        for (name, value) in self.headers {
-            draft.field(name, value);
-        }
-        draft.push(b"\r\n");
-        out.push(draft.as_bytes())?;
+        })?;
         let (protocols, extensions) = (self.protocols, self.extensions);
         Ok(Handshake { accept: Key(&key).accept(), protocols, extensions })
     }

@@ -69,28 +69,6 @@ impl<'h, 'b> Fields<'h, 'b> {
         List { line: Elements::of(&[]), lines: self.all(name) }
     }
 
-    /// The same as [`elements`](Self::elements) if the first of these lines is known to be called so.
-    #[inline]
-    pub(crate) fn elements_from_first<'n>(
-        &self,
-        name: &'n str,
-    ) -> impl Iterator<Item = &'b [u8]> + Clone + use<'h, 'b, 'n> {
-        List { line: Elements::of(&[]), lines: self.all_from_first(name) }
-    }
-
-    /// The same as [`all`](Self::all) if the first of these lines is known to be called so.
-    #[inline]
-    pub(crate) fn all_from_first<'n>(
-        &self,
-        name: &'n str,
-    ) -> impl Iterator<Item = &'b [u8]> + Clone + use<'h, 'b, 'n> {
-        let (first, rest) = self.lines.split_first().unzip();
-        first
-            .map(|first| first.value)
-            .into_iter()
-            .chain(Self::new(rest.unwrap_or_default()).all(name))
-    }
-
     /// Whether the comma list `name` has `token`, without regard to ASCII case.
     ///
     /// An element counts as a whole: `not-upgrade` is not `upgrade`.

@@ -5,6 +5,9 @@
 
 use core::net::Ipv6Addr;
 
+/// How many bytes are looked at in one step, where the rule is simple enough.
+const WINDOW: usize = 16;
+
 /// A set of characters, as one bit in [`CLASSES`].
 type Class = u8;
 
@@ -70,6 +73,16 @@ fn all(bytes: &[u8], class: Class) -> bool {
     bytes.iter().fold(class, |common, &byte| common & classes_of(byte)) != 0
 }
 
+/// Whether `holds` is true of every byte, for a rule that compiles to vector instructions.
+#[inline]
+fn all_in_windows(bytes: &[u8], holds: impl Fn(u8) -> bool) -> bool {
+    let hold = |bytes: &[u8]| bytes.iter().fold(true, |all, &byte| all & holds(byte));
+    match bytes.last_chunk::<WINDOW>() {
+        Some(last) => bytes.chunks_exact(WINDOW).all(hold) && hold(last),
+        None => hold(bytes),
+    }
+}
+
 /// Whether `byte` may stand in a token (RFC 9110 §5.6.2).
 #[inline]
 pub(crate) fn is_tchar(byte: u8) -> bool {
@@ -96,27 +109,28 @@ pub(crate) fn is_field_value(bytes: &[u8]) -> bool {
 /// Whether `bytes` are printable ASCII without spaces, and not empty.
 #[inline]
 pub(crate) fn is_graphic(bytes: &[u8]) -> bool {
-    !bytes.is_empty() && all(bytes, GRAPHIC)
+    !bytes.is_empty() && all_in_windows(bytes, |byte| byte.is_ascii_graphic())
 }
 
-/// Whether every byte is of `class` or part of a percent-encoded one (RFC 3986 §2.1).
-fn all_or_encoded(bytes: &[u8], class: Class) -> bool {
+/// `bytes` from the first one on that is neither of `class` nor part of a percent-encoded one
+/// (RFC 3986 §2.1).
+#[inline]
+fn after_encoded(bytes: &[u8], class: Class) -> &[u8] {
     let mut rest = bytes;
     loop {
-        rest = match rest {
-            [] => return true,
+        let len = rest.iter().position(|&byte| classes_of(byte) & class == 0);
+        rest = match rest.get(len.unwrap_or(rest.len())..).unwrap_or_default() {
             [b'%', high, low, rest @ ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
                 rest
             }
-            [byte, rest @ ..] if classes_of(*byte) & class != 0 => rest,
-            _ => return false,
+            rest => return rest,
         }
     }
 }
 
 /// Whether `bytes` are a path with an optional query as RFC 3986 has them: for writing.
 pub(crate) fn is_path(bytes: &[u8]) -> bool {
-    bytes.first() == Some(&b'/') && all_or_encoded(bytes, PATH)
+    bytes.first() == Some(&b'/') && after_encoded(bytes, PATH).is_empty()
 }
 
 /// Whether `bytes` may be a request target: printable ASCII without spaces and without a fragment.
@@ -125,7 +139,7 @@ pub(crate) fn is_path(bytes: &[u8]) -> bool {
 /// query as the page wrote them.
 #[inline]
 pub(crate) fn is_target(bytes: &[u8]) -> bool {
-    !bytes.is_empty() && all(bytes, TARGET)
+    !bytes.is_empty() && all_in_windows(bytes, |byte| byte.is_ascii_graphic() & (byte != b'#'))
 }
 
 /// Whether `name` is `other` (RFC 9110 §5.1: "Field names are case-insensitive").
@@ -143,25 +157,24 @@ pub(crate) fn is_same<const N: usize>(name: &[u8], other: &[u8; N]) -> bool {
 ///
 /// An empty host is refused: RFC 9110 §4.2.1 makes a URI with one invalid.
 pub(crate) fn is_authority(bytes: &[u8]) -> bool {
-    let (host_is_valid, port) = match bytes.strip_prefix(b"[") {
+    let (host_is_valid, after) = match bytes.strip_prefix(b"[") {
         Some(literal) => {
             let (address, after) = split_at_byte(literal, b']');
             let address = core::str::from_utf8(address).ok();
             let address = address.and_then(|address| address.parse::<Ipv6Addr>().ok());
-            let port = match after {
-                Some([]) => Some(&[][..]),
-                Some([b':', port @ ..]) => Some(port),
-                _ => None,
-            };
-            (address.is_some(), port)
+            (address.is_some(), after)
         }
         None => {
-            let (host, port) = split_at_byte(bytes, b':');
-            let is_name = all(host, NAME) || all_or_encoded(host, NAME);
-            (!host.is_empty() && is_name, Some(port.unwrap_or_default()))
+            let after = after_encoded(bytes, NAME);
+            (after.len() < bytes.len(), Some(after))
         }
     };
-    host_is_valid && port.is_some_and(|port| all(port, DIGIT))
+    let port_is_valid = match after {
+        Some([b':', port @ ..]) => all(port, DIGIT),
+        Some(after) => after.is_empty(),
+        None => false,
+    };
+    host_is_valid && port_is_valid
 }
 
 /// `bytes` without spaces and tabs at both ends (RFC 9110 §5.6.3, `OWS`).
@@ -212,29 +225,27 @@ impl<'b> Iterator for Elements<'b> {
 /// Whether they all are.
 #[inline]
 pub(crate) fn each_token<'b>(value: &'b [u8], mut found: impl FnMut(&'b [u8])) -> bool {
-    // The token that is being read; none while the two are equal.
-    let (mut start, mut end) = (0, 0);
-    let mut finish = |start, end| {
-        if let Some(token @ [_, ..]) = value.get(start..end) {
-            found(token);
+    let mut rest = value;
+    loop {
+        while let [b' ' | b'\t' | b',', tail @ ..] = rest {
+            rest = tail;
         }
-    };
-    for (at, &byte) in value.iter().enumerate() {
-        match byte {
-            b',' => {
-                finish(start, end);
-                end = start;
+        let len = rest.iter().position(|&byte| !is_tchar(byte)).unwrap_or(rest.len());
+        match rest.split_at_checked(len) {
+            Some((token @ [_, ..], behind)) => {
+                found(token);
+                rest = behind;
             }
-            b' ' | b'\t' => {}
-            _ if !is_tchar(byte) => return false,
-            _ if start == end => (start, end) = (at, at.saturating_add(1)),
-            _ if end == at => end = end.saturating_add(1),
-            // White space ended the token, and here is another without a comma in between.
-            _ => return false,
+            _ => return rest.is_empty(),
+        }
+        while let [b' ' | b'\t', tail @ ..] = rest {
+            rest = tail;
+        }
+        // No other token without a comma in between.
+        if !matches!(rest, [] | [b',', ..]) {
+            return false;
         }
     }
-    finish(start, end);
-    true
 }
 
 /// `bytes` before the first `separator`, and those after it if there is one.

@@ -20,6 +20,7 @@ mod prepared;
 mod queue;
 
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 use core::fmt;
 #[cfg(feature = "std")]
 use std::io::{self, IoSlice};
@@ -149,9 +150,9 @@ impl Outbox {
     /// [`SendError::Full`] or [`SendError::TooBig`]; then nothing is queued.
     pub fn push_all(&mut self, parts: &[&[u8]]) -> Result<(), SendError> {
         let len = parts.iter().fold(0, |len: usize, part| len.saturating_add(part.len()));
-        let limit = self.limit as usize;
         if len > 0 {
-            self.queue_with_room(len)?.mixed().push_all(parts, len, limit);
+            let own = self.own_with_room(len)?;
+            parts.iter().for_each(|part| own.extend_from_slice(part));
         }
         Ok(())
     }
@@ -332,6 +333,13 @@ impl Outbox {
     /// Queues a pong; after a few that wait, in the place of the last one.
     pub(crate) fn push_pong(&mut self, header: FrameHeader, payload: &[u8]) {
         self.queue.get_or_insert_default().mixed().push_pong(header, payload, self.limit as usize);
+    }
+
+    /// Where to put `len` bytes, all of them, that are not frames of a WebSocket.
+    #[inline]
+    pub(crate) fn own_with_room(&mut self, len: usize) -> Result<&mut Vec<u8>, SendError> {
+        let limit = self.limit as usize;
+        Ok(self.queue_with_room(len)?.mixed().own_with_room(len, limit))
     }
 
     /// The queue, if it may take `len` more bytes.

@@ -192,26 +192,24 @@ impl Mixed {
         self.own.len() - self.written + self.shared_len
     }
 
-    /// Adds bytes that are not a frame, `len` in all.
-    pub(super) fn push_all(&mut self, parts: &[&[u8]], len: usize, limit: usize) {
+    /// Where own bytes go, with room for `len` more.
+    #[inline]
+    pub(super) fn own_with_room(&mut self, len: usize, limit: usize) -> &mut Vec<u8> {
         self.reserve(len, limit);
-        for part in parts {
-            self.own.extend_from_slice(part);
-        }
+        &mut self.own
     }
 
     #[inline]
     pub(super) fn push_frame(&mut self, header: FrameHeader, payload: &[u8], limit: usize) {
-        self.reserve(MAX_HEADER_LEN + payload.len(), limit);
-        push_frame(&mut self.own, header, payload);
+        let len = MAX_HEADER_LEN + payload.len();
+        push_frame(self.own_with_room(len, limit), header, payload);
     }
 
     #[inline]
     pub(super) fn push_prepared(&mut self, frame: &Prepared, limit: usize) {
         let bytes = frame.as_bytes();
         if bytes.len() < MIN_SHARED {
-            self.reserve(bytes.len(), limit);
-            self.own.extend_from_slice(bytes);
+            self.own_with_room(bytes.len(), limit).extend_from_slice(bytes);
         } else {
             self.push_shared(frame.clone());
         }

@@ -109,7 +109,7 @@ impl<'a> Accept<'a> {
 
     /// Queues the answer in `out`. From here on the connection speaks WebSocket.
     ///
-    /// Needs no heap beyond that of `out`, unless the caller's fields are larger than 1 KiB.
+    /// Needs no heap beyond that of `out`.
     ///
     /// # Errors
     ///
@@ -117,31 +117,24 @@ impl<'a> Accept<'a> {
     pub fn write(&self, out: &mut Outbox) -> Result<(), AcceptError> {
         self.check()?;
         // Each part begins by ending the line before it, so that one that is absent leaves nothing.
-        let mut start = [0; SWITCHING_PROTOCOLS.len() + AcceptKey::LEN];
-        let (line, key) = start.split_at_mut(SWITCHING_PROTOCOLS.len());
-        line.copy_from_slice(SWITCHING_PROTOCOLS);
-        key.copy_from_slice(self.key.as_bytes());
-        if self.extensions.is_none() && self.headers.is_empty() {
-            let end = b"\r\n\r\n";
-            return Ok(match self.protocol {
-                None => out.push_all(&[&start, end]),
-                Some(protocol) => out.push_all(&[&start, PROTOCOL, protocol.as_bytes(), end]),
-            }?);
-        }
-        let mut draft = Draft::new();
-        draft.push(&start);
-        for (name, value) in [(PROTOCOL, self.protocol), (EXTENSIONS, self.extensions)] {
-            if let Some(value) = value {
-                draft.push(name);
-                draft.push(value.as_bytes());
+        Draft::write(out, |draft| {
+            draft.push(SWITCHING_PROTOCOLS);
+            draft.push(self.key.as_bytes());
+            if let Some(protocol) = self.protocol {
+                draft.push(PROTOCOL);
+                draft.push(protocol.as_bytes());
             }
-        }
-        draft.push(b"\r\n");
-        for (name, value) in self.headers {
-            draft.field(name, value);
-        }
-        draft.push(b"\r\n");
-        Ok(out.push(draft.as_bytes())?)
+            if let Some(extensions) = self.extensions {
+                draft.push(EXTENSIONS);
+                draft.push(extensions.as_bytes());
+            }
+            draft.push(b"\r\n");
+            for (name, value) in self.headers {
+                draft.field(name, value);
+            }
+            draft.push(b"\r\n");
+        })?;
+        Ok(())
     }
 
     fn check(&self) -> Result<(), AcceptError> {

@@ -145,7 +145,7 @@ impl<'a> Answer<'a> {
 
     /// Queues the whole response in `out`.
     ///
-    /// Needs no heap beyond that of `out`, unless the head is larger than 1 KiB.
+    /// Needs no heap beyond that of `out`.
     ///
     /// # Errors
     ///
@@ -159,28 +159,29 @@ impl<'a> Answer<'a> {
             return Err(AnswerError::Body);
         }
 
-        let mut draft = Draft::new();
-        draft.push(b"HTTP/1.1 ");
-        draft.push(Decimal::new(self.status.into()).as_str().as_bytes());
-        // RFC 9112 §4: "A server MUST send the space that separates the status-code from the
-        // reason-phrase even when the reason-phrase is absent"
-        draft.push(b" ");
-        draft.push(phrase(self.status).as_bytes());
-        draft.push(b"\r\n");
-        if let Some(connection) = self.connection {
-            draft.field("Connection", connection);
-        }
-        for (name, value) in self.fields()? {
-            draft.field(name, value);
-        }
-        // RFC 9110 §8.6: "A server MUST NOT send a Content-Length header field in any response
-        // with a status code of 1xx (Informational) or 204 (No Content)."
-        if !matches!(self.status, 204 | 304) {
-            draft.field("Content-Length", Decimal::new(self.body.len() as u64).as_str());
-        }
-        draft.push(b"\r\n");
-        let body = if self.sends_body { self.body } else { &[] };
-        out.push_all(&[draft.as_bytes(), body])?;
+        let fields = self.fields()?;
+        Draft::write(out, |draft| {
+            draft.push(b"HTTP/1.1 ");
+            draft.push(Decimal::new(self.status.into()).as_str().as_bytes());
+            // RFC 9112 §4: "A server MUST send the space that separates the status-code from the
+            // reason-phrase even when the reason-phrase is absent"
+            draft.push(b" ");
+            draft.push(phrase(self.status).as_bytes());
+            draft.push(b"\r\n");
+            if let Some(connection) = self.connection {
+                draft.field("Connection", connection);
+            }
+            for (name, value) in fields.clone() {
+                draft.field(name, value);
+            }
+            // RFC 9110 §8.6: "A server MUST NOT send a Content-Length header field in any response
+            // with a status code of 1xx (Informational) or 204 (No Content)."
+            if !matches!(self.status, 204 | 304) {
+                draft.field("Content-Length", Decimal::new(self.body.len() as u64).as_str());
+            }
+            draft.push(b"\r\n");
+            draft.push(if self.sends_body { self.body } else { &[] });
+        })?;
         Ok(())
     }
 }

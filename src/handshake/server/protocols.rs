@@ -4,13 +4,13 @@
 
 use super::BadRequest;
 use crate::http::Fields;
-use crate::http::grammar::each_token;
+use crate::http::grammar::{Elements, each_token, is_same};
 
 /// How many subprotocols a client may offer. Their names have to be compared with each other, and
 /// the limit keeps that cheap.
 const MAX: usize = 64;
 
-const NAME: &str = "Sec-WebSocket-Protocol";
+const NAME: &[u8; 22] = b"Sec-WebSocket-Protocol";
 
 /// A list of subprotocols that meets every rule.
 #[derive(Clone, Copy, Debug)]
@@ -30,7 +30,7 @@ impl<'h, 'b> Protocols<'h, 'b> {
         let mut count = 0usize;
         // One bit for each kind of name so far: only names of one kind have to be compared.
         let (mut kinds, mut may_repeat) = (0u64, false);
-        for value in lines.all_from_first(NAME) {
+        for value in values(lines) {
             let are_tokens = each_token(value, |name| {
                 if count == 0 {
                     protocols.first = name;
@@ -55,7 +55,7 @@ impl<'h, 'b> Protocols<'h, 'b> {
 
     /// Each name, the one that the client likes best first.
     pub(super) fn iter(&self) -> impl Iterator<Item = &'b [u8]> + Clone + use<'h, 'b> {
-        self.lines.elements_from_first(NAME)
+        values(self.lines).flat_map(Elements::of)
     }
 
     /// Of those in `supported` the one that the client likes best.
@@ -86,4 +86,11 @@ impl<'h, 'b> Protocols<'h, 'b> {
         }
         false
     }
+}
+
+/// The values of those of `lines` that offer subprotocols.
+#[inline]
+fn values<'h, 'b>(lines: Fields<'h, 'b>) -> impl Iterator<Item = &'b [u8]> + Clone + use<'h, 'b> {
+    let offers = lines.lines().iter().filter(|line| is_same(line.name.as_bytes(), NAME));
+    offers.map(|line| line.value)
 }
