@@ -226,7 +226,7 @@ impl Outbox {
                 queue.append(theirs.mixed(), self.limit as usize);
             }
         }
-        other.release();
+        other.release_all();
         Ok(())
     }
 
@@ -272,20 +272,13 @@ impl Outbox {
                 Some(bytes) => (sink.write(bytes), Some(bytes.len())),
                 None => (write_vectored(self.slices(), sink), None),
             };
-            match result {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(written) => {
-                    total = total.saturating_add(written);
-                    if len == Some(written) {
-                        self.release();
-                        break;
-                    }
-                    self.advance(written);
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
+            if let (Ok(written), true) = (&result, result.as_ref().ok() == len.as_ref()) {
+                self.release();
+                return Ok(total.saturating_add(*written));
             }
+            let Some(written) = taken(result)? else { break };
+            total = total.saturating_add(written);
+            self.advance(written);
         }
         Ok(total)
     }
@@ -311,9 +304,8 @@ impl Outbox {
 
     #[inline(never)]
     fn push_any_frame(&mut self, header: FrameHeader, payload: &[u8]) -> Result<(), SendError> {
-        let limit = self.limit as usize;
-        let queue = self.queue_with_room(header.encoded_len().saturating_add(payload.len()))?;
-        queue.mixed().push_frame(header, payload, limit);
+        let len = header.encoded_len().saturating_add(payload.len());
+        queue::push_frame(self.own_with_room(len)?, header, payload);
         Ok(())
     }
 
@@ -356,8 +348,8 @@ impl Outbox {
     /// Empties the queue and gives memory back, down to what is to be kept.
     #[inline]
     fn release(&mut self) {
-        let keep = self.keep as usize;
-        if self.queue.as_mut().is_some_and(|queue| !queue.clear_own(keep)) {
+        let keeps = self.keep > 0;
+        if self.queue.as_mut().is_some_and(|queue| !(keeps && queue.clear_kept())) {
             self.release_all();
         }
     }
@@ -368,6 +360,19 @@ impl Outbox {
             Some(queue) if self.keep > 0 => queue.clear(self.keep as usize),
             queue => *queue = None,
         }
+    }
+}
+
+/// How many bytes a write has taken, none of them if it was interrupted; `None` if it would block.
+#[cfg(feature = "std")]
+#[inline]
+fn taken(result: io::Result<usize>) -> io::Result<Option<usize>> {
+    match result {
+        Ok(0) => Err(io::ErrorKind::WriteZero.into()),
+        Ok(written) => Ok(Some(written)),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(Some(0)),
+        Err(error) => Err(error),
     }
 }
 

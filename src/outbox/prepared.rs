@@ -4,7 +4,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::wire::{FrameHeader, MAX_HEADER_LEN, Opcode, Rsv};
+use crate::wire::{FrameHeader, Opcode, Rsv};
 
 /// A whole message as one frame, encoded once and shared between connections and threads.
 ///
@@ -60,7 +60,7 @@ impl Prepared {
         let header =
             FrameHeader { fin: true, rsv, opcode, mask: None, payload_len: payload.len() as u64 };
         let mut frame = Vec::with_capacity(header.encoded_len().saturating_add(payload.len()));
-        frame.extend_from_slice(header.encode(&mut [0; MAX_HEADER_LEN]));
+        header.append_to(&mut frame);
         frame.extend_from_slice(payload);
         Self::copy_of(&frame)
     }

@@ -76,19 +76,16 @@ impl Queue {
         has_room.then_some(&mut mixed.own)
     }
 
-    /// Empties a queue that never held more than own bytes, in a buffer that may be kept. For any other
-    /// the answer is no.
+    /// Empties a queue whose buffers are what is to be kept. For any other the answer is no.
     #[inline]
-    pub(super) fn clear_own(&mut self, keep: usize) -> bool {
-        let Self::Mixed(mixed) = self else { return false };
-        let is_own = mixed.inserts.capacity() == 0 && mixed.pong.capacity() == 0;
-        let is_kept = (1..=keep).contains(&mixed.own.capacity());
-        if is_own && is_kept {
-            mixed.own.clear();
-            mixed.written = 0;
-            mixed.pongs = 0;
+    pub(super) fn clear_kept(&mut self) -> bool {
+        match self {
+            Self::Mixed(mixed) if !mixed.has_grown => {
+                mixed.clear_kept();
+                true
+            }
+            _ => false,
         }
-        is_own && is_kept
     }
 
     /// The form in which anything can be added.
@@ -97,13 +94,16 @@ impl Queue {
         loop {
             match self {
                 Self::Mixed(mixed) => return mixed,
-                Self::One(frame) => {
-                    let mut mixed = Mixed::default();
-                    mixed.push_shared(frame.clone());
-                    *self = Self::Mixed(Box::new(mixed));
-                }
+                Self::One(frame) => *self = Self::with(frame.clone()),
             }
         }
+    }
+
+    #[cold]
+    fn with(frame: Prepared) -> Self {
+        let mut mixed = Mixed::default();
+        mixed.push_shared(frame);
+        Self::Mixed(Box::new(mixed))
     }
 
     /// All that waits in the smallest form, if it is a part of one frame or little.
@@ -162,6 +162,8 @@ pub(super) struct Mixed {
     pongs: u8,
     /// The encoded pong that waits and can still be replaced, if an insert says so.
     pong: Vec<u8>,
+    /// Whether a buffer has grown since the last `clear`, perhaps beyond what is to be kept.
+    has_grown: bool,
 }
 
 /// Something that belongs in front of the own byte at `at`.
@@ -201,7 +203,7 @@ impl Mixed {
 
     #[inline]
     pub(super) fn push_frame(&mut self, header: FrameHeader, payload: &[u8], limit: usize) {
-        let len = MAX_HEADER_LEN + payload.len();
+        let len = header.encoded_len() + payload.len();
         push_frame(self.own_with_room(len, limit), header, payload);
     }
 
@@ -217,8 +219,13 @@ impl Mixed {
 
     fn push_shared(&mut self, frame: Prepared) {
         self.shared_len += frame.as_bytes().len();
-        let what = Inserted::Shared(frame);
-        self.inserts.push_back(Insert { at: self.own.len(), what });
+        self.push_insert(Inserted::Shared(frame), self.own.len());
+    }
+
+    #[inline]
+    fn push_insert(&mut self, what: Inserted, at: usize) {
+        self.has_grown |= self.inserts.len() == self.inserts.capacity();
+        self.inserts.push_back(Insert { at, what });
     }
 
     pub(super) fn push_pong(&mut self, header: FrameHeader, payload: &[u8], limit: usize) {
@@ -230,7 +237,7 @@ impl Mixed {
         // Ping frame." The place in the queue stays that of the older pong.
         if self.pong.is_empty() {
             self.pong.reserve_exact(MAX_HEADER_LEN + MAX_CONTROL_PAYLOAD);
-            self.inserts.push_back(Insert { at: self.own.len(), what: Inserted::Pong });
+            self.push_insert(Inserted::Pong, self.own.len());
         }
         self.pong.clear();
         push_frame(&mut self.pong, header, payload);
@@ -339,20 +346,36 @@ impl Mixed {
                     }
                 }
             }
-            self.inserts.push_back(Insert { at, what });
+            self.push_insert(what, at);
         }
         self.shared_len += other.shared_len;
     }
 
-    fn clear(&mut self, keep: usize) {
+    /// Empties buffers that have not grown.
+    #[inline]
+    fn clear_kept(&mut self) {
         self.own.clear();
-        self.own.shrink_to(keep);
         self.written = 0;
-        self.inserts.clear();
-        self.inserts.shrink_to(keep / size_of::<Insert>());
-        self.shared_len = 0;
         self.pongs = 0;
+        if !self.inserts.is_empty() {
+            self.clear_inserts();
+        }
+    }
+
+    #[inline(never)]
+    fn clear_inserts(&mut self) {
+        self.inserts.clear();
+        self.shared_len = 0;
         self.pong.clear();
+    }
+
+    /// Empties all buffers, and gives back what is not to be kept.
+    fn clear(&mut self, keep: usize) {
+        self.clear_kept();
+        self.clear_inserts();
+        self.has_grown = false;
+        self.own.shrink_to(keep);
+        self.inserts.shrink_to(keep / size_of::<Insert>());
     }
 
     /// Makes room for `len` own bytes.
@@ -368,6 +391,7 @@ impl Mixed {
     /// twice the limit is for the list of inserts: 64 bytes at most for each 128 that are shared.
     #[cold]
     fn grow(&mut self, len: usize, limit: usize) {
+        self.has_grown = true;
         if self.written >= self.own.len() / 3 {
             self.compact();
         }
@@ -396,12 +420,8 @@ impl Mixed {
 
 /// Appends one frame to `buffer`, with its payload masked if the header has a key.
 #[inline]
-fn push_frame(buffer: &mut Vec<u8>, header: FrameHeader, payload: &[u8]) {
-    // Copying all 14 bytes and cutting off is faster than a copy of variable length.
-    let mut bytes = [0; MAX_HEADER_LEN];
-    let header_end = buffer.len().saturating_add(header.encode(&mut bytes).len());
-    buffer.extend_from_slice(&bytes);
-    buffer.truncate(header_end);
+pub(super) fn push_frame(buffer: &mut Vec<u8>, header: FrameHeader, payload: &[u8]) {
+    header.append_to(buffer);
     match header.mask {
         Some(key) => mask::append(buffer, payload, key),
         None => buffer.extend_from_slice(payload),

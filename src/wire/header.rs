@@ -20,6 +20,8 @@
 //! # Ok::<(), dormouse::wire::HeaderError>(())
 //! ```
 
+use alloc::vec::Vec;
+
 use super::opcode::Opcode;
 
 /// §5.2: the longest header: two bytes, a 64-bit length and a masking key.
@@ -179,8 +181,33 @@ impl FrameHeader {
         if self.mask.is_some() || self.payload_len >= LEN_16 as u64 {
             return None;
         }
+        Some(self.start(self.payload_len as u8))
+    }
+
+    /// The first two bytes, with `short` for the length.
+    #[inline]
+    const fn start(&self, short: u8) -> [u8; 2] {
         let fin = if self.fin { FIN } else { 0 };
-        Some([fin | self.rsv.0 | self.opcode.bits(), self.payload_len as u8])
+        let mask = if self.mask.is_some() { MASK } else { 0 };
+        [fin | self.rsv.0 | self.opcode.bits(), mask | short]
+    }
+
+    /// Appends the header to `buffer`: the same bytes as [`encode`](Self::encode), each part of them
+    /// with a length that is known to the compiler.
+    #[inline]
+    pub(crate) fn append_to(&self, buffer: &mut Vec<u8>) {
+        if self.payload_len < u64::from(LEN_16) {
+            buffer.extend_from_slice(&self.start(self.payload_len as u8));
+        } else if let Ok(len) = u16::try_from(self.payload_len) {
+            let ([first, second], [high, low]) = (self.start(LEN_16), len.to_be_bytes());
+            buffer.extend_from_slice(&[first, second, high, low]);
+        } else {
+            buffer.extend_from_slice(&self.start(LEN_64));
+            buffer.extend_from_slice(&self.payload_len.to_be_bytes());
+        }
+        if let Some(key) = self.mask {
+            buffer.extend_from_slice(&key);
+        }
     }
 
     /// Writes the header to the front of `buffer` and returns the bytes written.
@@ -203,20 +230,16 @@ impl FrameHeader {
         reason = "`len` is 2, 4 or 10, and the buffer has room for a key behind 10"
     )]
     pub fn encode<'b>(&self, buffer: &'b mut [u8; MAX_HEADER_LEN]) -> &'b [u8] {
-        let mask_bit = if self.mask.is_some() { MASK } else { 0 };
-        buffer[0] = if self.fin { FIN } else { 0 } | self.rsv.0 | self.opcode.bits();
-        let len = if self.payload_len < u64::from(LEN_16) {
-            buffer[1] = mask_bit | self.payload_len as u8;
-            2
-        } else if let Ok(short) = u16::try_from(self.payload_len) {
-            buffer[1] = mask_bit | LEN_16;
-            buffer[2..4].copy_from_slice(&short.to_be_bytes());
-            4
+        let (short, len) = if self.payload_len < u64::from(LEN_16) {
+            (self.payload_len as u8, 2)
+        } else if let Ok(len) = u16::try_from(self.payload_len) {
+            buffer[2..4].copy_from_slice(&len.to_be_bytes());
+            (LEN_16, 4)
         } else {
-            buffer[1] = mask_bit | LEN_64;
             buffer[2..10].copy_from_slice(&self.payload_len.to_be_bytes());
-            10
+            (LEN_64, 10)
         };
+        buffer[..2].copy_from_slice(&self.start(short));
         match self.mask {
             Some(key) => {
                 buffer[len..len + 4].copy_from_slice(&key);
@@ -347,6 +370,9 @@ mod tests {
                     let mut buffer = [0; MAX_HEADER_LEN];
                     let bytes = header.encode(&mut buffer);
                     assert_eq!(bytes.len(), header.encoded_len());
+                    let mut appended = Vec::new();
+                    header.append_to(&mut appended);
+                    assert_eq!(appended, bytes);
                     assert_eq!(FrameHeader::parse(bytes), Ok(Some((header, bytes.len()))));
                 }
             }
