@@ -13,7 +13,7 @@
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::hint::black_box;
-use std::io;
+use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
 use std::path::Path;
 use std::process::{Command, ExitCode};
@@ -58,6 +58,8 @@ const PATHS: &[(&str, Run)] = &[
     ("send 1 KiB as a server", |times| send(WebSocket::server(&LIMITS), 1024, times)),
     ("send 16 B as a client", |times| send(client(), 16, times)),
     ("send 1 KiB as a client", |times| send(client(), 1024, times)),
+    ("send 16 B straight to a socket", |times| send_direct(16, times)),
+    ("send 1 KiB straight to a socket", |times| send_direct(1024, times)),
     ("broadcast 64 B, a connection", |times| broadcast(64, times)),
     ("broadcast 1 KiB, a connection", |times| broadcast(1024, times)),
     ("upgrade as a server", upgrade),
@@ -206,11 +208,39 @@ fn receive_in_bytes(opcode: Opcode, payload: &str, times: u64) {
     assert!(!ws.is_closed());
 }
 
+/// Takes all that it is given. It is called, as a socket is.
+struct Socket;
+
+impl io::Write for Socket {
+    #[inline(never)]
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Ok(black_box(bytes).len())
+    }
+
+    #[inline(never)]
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        Ok(black_box(slices).iter().map(|slice| slice.len()).sum())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 fn send<R: Role>(mut ws: WebSocket<R>, len: usize, times: u64) {
     let (payload, mut out) = (ascii(len), Outbox::keeping(&LIMITS, 4096));
     for _ in 0..times {
         ws.binary(black_box(payload.as_bytes()), &mut out).expect("the outbox is empty");
-        out.write_to(&mut io::sink()).expect("a sink takes all");
+        out.write_to(&mut Socket).expect("it takes all");
+    }
+}
+
+fn send_direct(len: usize, times: u64) {
+    let (mut ws, mut out) = (WebSocket::server(&LIMITS), Outbox::new(&LIMITS));
+    let payload = ascii(len);
+    for _ in 0..times {
+        ws.write_binary(black_box(payload.as_bytes()), &mut out, &mut Socket)
+            .expect("it takes all");
     }
 }
 
@@ -220,7 +250,7 @@ fn broadcast(len: usize, times: u64) {
     let (mut ws, mut own) = (WebSocket::server(&LIMITS), Outbox::new(&LIMITS));
     for _ in 0..times {
         ws.send(black_box(&message), own.or(&mut shared)).expect("the outbox is empty");
-        own.flush(&mut shared, &mut io::sink()).expect("a sink takes all");
+        own.flush(&mut shared, &mut Socket).expect("it takes all");
     }
 }
 
@@ -235,7 +265,7 @@ fn upgrade(times: u64) {
         let upgrade = Upgrade::read(&request).expect("an upgrade");
         let protocol = upgrade.select_protocol(&["mail.v1"]);
         upgrade.accept().protocol(protocol).write(&mut out).expect("room");
-        out.write_to(&mut io::sink()).expect("a sink takes all");
+        out.write_to(&mut Socket).expect("it takes all");
     }
 }
 
@@ -244,7 +274,7 @@ fn connect(times: u64) {
     for _ in 0..times {
         let connect = Connect::new("localhost:9001", "/chat");
         let handshake = connect.write(*b"the sample nonce", &mut out).expect("a request");
-        out.write_to(&mut io::sink()).expect("a sink takes all");
+        out.write_to(&mut Socket).expect("it takes all");
         let mut answer = *b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
             Connection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
         let mut input = Input::new(black_box(&mut answer));
