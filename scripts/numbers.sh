@@ -7,7 +7,7 @@
 #
 #   --only PART   measure this part only, and keep what is known of the others; may be given again:
 #                 peers      the comparison in memory (two minutes)
-#                 load       servers: idle memory, upgrades, echoes, latencies, broadcasts (12 minutes)
+#                 load       servers: idle memory, upgrades, echoes, latencies, broadcasts (16 minutes)
 #                 notifier   the mail notifier (four minutes a run)
 #   --runs N      so many runs of the mail notifier, 1 to 5; 3 without it
 #   --quick       a try of a few minutes that says nothing, written to target/numbers/tree
@@ -244,12 +244,23 @@ if wants load; then
   [ -z "$quick" ] || words=(--rounds 1 --seconds 0.2)
   load_with 900 load upgrade echo latency "${words[@]}"
 
+  # What is between these two is little, and takes many rounds to tell from chance.
+  servers=()
+  serve floor '' echo_floor
+  serve dormouse dormouse echo_mio
+  serve floor-again '' echo_floor
+  words=(--rounds 41 --seconds 0.3)
+  [ -z "$quick" ] || words=(--rounds 1 --seconds 0.2)
+  load_with 480 bare upgrade echo "${words[@]}"
+
   servers=()
   serve floor '' echo_floor
   serve dormouse dormouse room_mio
   serve tungstenite tungstenite 'echo_tungstenite --room'
   serve tokio-websockets tokio-websockets 'echo_tokio_websockets --room'
   serve yawc yawc 'echo_yawc --room'
+  words=(--rounds 5 --seconds 0.4)
+  [ -z "$quick" ] || words=(--rounds 1 --seconds 0.2)
   load_with 180 broadcast broadcast "${words[@]}"
 fi
 

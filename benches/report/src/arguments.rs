@@ -16,9 +16,9 @@ Writes BENCHMARKS.md, docs/plots and the numbers of README.md from benches/resul
     dormouse-report --check [--root DIR]
         fail if they are not what would be written
     dormouse-report --keep PART --command TEXT --busy-cores N [--root DIR] FILE...
-        take over what a program has written: the results of PART (peers, idle, load, broadcast or
-        notifier) with the command that measured them, and how many cores were busy before; of
-        notifier, several files are several runs
+        take over what a program has written: the results of PART (peers, idle, load, bare,
+        broadcast or notifier) with the command that measured them, and how many cores were busy
+        before; of notifier, several files are several runs
 
     --root DIR    the root of the tree (default: the current folder)
 ";

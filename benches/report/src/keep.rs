@@ -27,7 +27,7 @@ const INDENT: usize = 1;
 pub fn keep(part: Part, files: &[PathBuf], run: Run, folder: &Path) -> Result<()> {
     let kept = match part {
         Part::Peers => value(run, one::<Peers>(files)?),
-        Part::Idle | Part::Load | Part::Broadcast => value(run, one::<Load>(files)?),
+        Part::Idle | Part::Load | Part::Bare | Part::Broadcast => value(run, one::<Load>(files)?),
         Part::Notifier => {
             let runs: Result<Vec<Raw>> = files.iter().map(|file| read(file)).collect();
             value(run, Notifier::of_runs(runs?)?)

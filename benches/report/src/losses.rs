@@ -127,10 +127,11 @@ pub fn server_comparisons(results: &Results) -> usize {
 }
 
 /// The parts that are about servers.
-pub fn loads(results: &Results) -> [(Part, &Load); 3] {
+pub fn loads(results: &Results) -> [(Part, &Load); 4] {
     [
         (Part::Idle, &results.idle.results),
         (Part::Load, &results.load.results),
+        (Part::Bare, &results.bare.results),
         (Part::Broadcast, &results.broadcast.results),
     ]
 }

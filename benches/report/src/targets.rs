@@ -29,9 +29,9 @@ const LARGE: usize = 16 * KIB;
 /// When something that is aimed for was not measured.
 pub fn targets(results: &Results) -> Result<Vec<Target>, String> {
     let mut targets = in_memory(&results.peers.results)?;
-    let load = &results.load.results;
-    targets.push(rate(load.case("upgrade", &[])?, "upgrades_per_second")?);
-    for case in load.results.iter().filter(|case| case.measurement == "echo") {
+    let bare = &results.bare.results;
+    targets.push(rate(bare.case("upgrade", &[])?, "upgrades_per_second")?);
+    for case in bare.results.iter().filter(|case| case.measurement == "echo") {
         targets.push(rate(case, "messages_per_second")?);
     }
     Ok(targets)

@@ -140,6 +140,15 @@ fn losses_are_found_in_the_results() {
         upgrade["servers"]["yawc"]["server_cpu_us_each"]["rounds"] = json!([1.0, 1.0]);
     });
     assert!(losses(&tree).contains("| upgrade: 64 at a time | processor time, us | yawc |"));
+
+    tree.change(Part::Bare, |bare| {
+        let upgrade = &mut bare["results"]["results"][0];
+        upgrade["servers"]["floor-again"]["server_cpu_us_each"]["rounds"] = json!([1.0, 1.0]);
+    });
+    assert!(
+        !losses(&tree).contains("floor"),
+        "the floor is nobody's loss, however often it is there"
+    );
 }
 
 #[test]
@@ -164,6 +173,14 @@ fn aims_that_are_missed_are_told() {
     has(&after, &format!("| `receive_binary` 16 KiB, {floor}"));
     let each = "dormouse, ns for each byte | at most 8 | 8.500 | **missed** |";
     has(&after, &format!("| `receive_bytewise` 125 B, {each}"));
+
+    let rate = "upgrade: 64 at a time, dormouse, of the rate of the bare loop";
+    assert!(!after.contains(rate), "{after}");
+    tree.change(Part::Bare, |bare| {
+        let upgrade = &mut bare["results"]["results"][0];
+        upgrade["servers"]["dormouse"]["upgrades_per_second"]["ratio_to_first"] = json!(0.9);
+    });
+    has(&missed(&tree), &format!("| {rate} | at least 0.97 | 0.900 | **missed** |"));
 }
 
 #[test]

@@ -70,6 +70,7 @@ the figure to trust: a rate also depends on the core of the load.
 fn title(part: Part) -> &'static str {
     match part {
         Part::Idle => "Memory of connections that sleep",
+        Part::Bare => "Beside the bare loop",
         Part::Broadcast => "Broadcasts",
         Part::Peers | Part::Load | Part::Notifier => "Upgrades, echoes, latencies",
     }
@@ -93,7 +94,14 @@ fn circumstances(part: Part, load: &Load) -> String {
     let cores = settings.cores.as_ref().map_or_else(String::new, |cores| {
         format!(", the server on core {}, the load on core {}", cores.server, cores.load)
     });
-    format!("{rounds} of {} s{cores}.", times(settings.seconds))
+    let again = match part {
+        Part::Bare => {
+            " The floor is there twice: what lies between the two is chance. The aims are judged by \
+             these rounds, of which there are many."
+        }
+        _ => "",
+    };
+    format!("{rounds} of {} s{cores}.{again}", times(settings.seconds))
 }
 
 fn table(load: &Load, case: &Case) -> String {

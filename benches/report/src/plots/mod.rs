@@ -101,7 +101,7 @@ impl Plot {
         match part {
             Part::Idle => Some(Self::IdleMemory),
             Part::Load => Some(Self::Echo),
-            Part::Peers | Part::Broadcast | Part::Notifier => None,
+            Part::Peers | Part::Bare | Part::Broadcast | Part::Notifier => None,
         }
     }
 

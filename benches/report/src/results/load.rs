@@ -206,9 +206,12 @@ impl Load {
         self.servers.first().map_or("", |server| &server.name)
     }
 
-    /// The servers of others: neither the floor nor this crate's.
+    /// The servers of others: neither this crate's nor the floor, which may be there twice.
     pub fn peers(&self) -> impl Iterator<Item = &Server> {
-        self.servers.iter().skip(1).filter(|server| server.name != DORMOUSE)
+        let floor = self.servers.first().map(|floor| &floor.command);
+        self.servers
+            .iter()
+            .filter(move |server| server.name != DORMOUSE && Some(&server.command) != floor)
     }
 }
 

@@ -32,6 +32,8 @@ pub enum Part {
     Idle,
     /// Servers: upgrades, echoes, latencies.
     Load,
+    /// Servers: `dormouse` and the bare loop alone, in many short rounds.
+    Bare,
     /// Servers: broadcasts.
     Broadcast,
     /// The mail notifier.
@@ -40,8 +42,8 @@ pub enum Part {
 
 impl Part {
     /// In the order of the tables.
-    pub const ALL: [Self; 5] =
-        [Self::Peers, Self::Idle, Self::Load, Self::Broadcast, Self::Notifier];
+    pub const ALL: [Self; 6] =
+        [Self::Peers, Self::Idle, Self::Load, Self::Bare, Self::Broadcast, Self::Notifier];
 
     /// What its file is called, without `.json`.
     pub fn name(self) -> &'static str {
@@ -49,6 +51,7 @@ impl Part {
             Self::Peers => "peers",
             Self::Idle => "idle",
             Self::Load => "load",
+            Self::Bare => "bare",
             Self::Broadcast => "broadcast",
             Self::Notifier => "notifier",
         }
@@ -60,6 +63,7 @@ impl Part {
             Self::Peers => "in memory",
             Self::Idle => "idle connections",
             Self::Load => "upgrades, echoes, latencies",
+            Self::Bare => "beside the bare loop",
             Self::Broadcast => "broadcasts",
             Self::Notifier => "mail notifier",
         }
@@ -108,6 +112,8 @@ pub struct Results {
     pub idle: Kept<Load>,
     /// See [`Part::Load`].
     pub load: Kept<Load>,
+    /// See [`Part::Bare`].
+    pub bare: Kept<Load>,
     /// See [`Part::Broadcast`].
     pub broadcast: Kept<Load>,
     /// See [`Part::Notifier`].
@@ -124,17 +130,19 @@ impl Results {
             peers: read(folder, Part::Peers)?,
             idle: read(folder, Part::Idle)?,
             load: read(folder, Part::Load)?,
+            bare: read(folder, Part::Bare)?,
             broadcast: read(folder, Part::Broadcast)?,
             notifier: read(folder, Part::Notifier)?,
         })
     }
 
     /// How each part came about.
-    pub fn runs(&self) -> [(Part, &Run); 5] {
+    pub fn runs(&self) -> [(Part, &Run); 6] {
         [
             (Part::Peers, &self.peers.run),
             (Part::Idle, &self.idle.run),
             (Part::Load, &self.load.run),
+            (Part::Bare, &self.bare.run),
             (Part::Broadcast, &self.broadcast.run),
             (Part::Notifier, &self.notifier.run),
         ]
