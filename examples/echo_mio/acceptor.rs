@@ -12,6 +12,8 @@ use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Registry, Token};
 use socket2::{SockRef, TcpKeepalive};
 
+/// How many may wait to be accepted: when a server comes back, all of its clients do.
+const BACKLOG: i32 = 4096;
 /// How long to leave the listener alone when it cannot accept at all.
 const PAUSE: Duration = Duration::from_millis(100);
 /// When somebody who was turned away may come back, in seconds.
@@ -40,6 +42,8 @@ impl Acceptor {
         let options = SockRef::from(&listener);
         options.set_tcp_nodelay(true)?;
         options.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE))?;
+        // It listens already; this makes the queue longer.
+        options.listen(BACKLOG)?;
         Ok(Self { listener, reserve: reserve(), has_waiting: false, paused_until: None })
     }
 
