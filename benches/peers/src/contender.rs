@@ -12,9 +12,9 @@ pub trait Contender {
     /// The name in the tables.
     fn name(&self) -> &'static str;
 
-    /// The package in `Cargo.lock` that does the work. A floor has none.
+    /// The package in `Cargo.lock` that does the work: the one of its name. A floor has none.
     fn package(&self) -> Option<&'static str> {
-        None
+        Some(self.name())
     }
 
     /// The settings it runs with, and what it needs that others do not.

@@ -59,6 +59,10 @@ impl Contender for Floor {
         }
     }
 
+    fn package(&self) -> Option<&'static str> {
+        None
+    }
+
     fn work(&self, job: &Job) -> Option<Box<dyn Work>> {
         match (self, job) {
             (Self::Memcpy, Job::Receive(job)) if job.pace == Pace::Whole => {

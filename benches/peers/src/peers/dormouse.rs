@@ -25,10 +25,6 @@ impl Contender for Dormouse {
         super::DORMOUSE
     }
 
-    fn package(&self) -> Option<&'static str> {
-        Some("dormouse")
-    }
-
     fn notes(&self) -> &'static [&'static str] {
         &[
             "features simdutf8 and deflate",
@@ -246,7 +242,10 @@ struct DirectSender(Sender<Server>);
 
 impl Sends for DirectSender {
     fn new(job: &Send, sink: Sink) -> Result<Self, Failure> {
-        Ok(Self(Sender::with(WebSocket::server(&Limits::default()), job, sink)))
+        let mut sender = Sender::with(WebSocket::server(&Limits::default()), job, sink);
+        // That of the connection, where nothing waits.
+        sender.out = Outbox::new(&Limits::default());
+        Ok(Self(sender))
     }
 
     fn send(&mut self, times: u32) -> Result<(), Failure> {

@@ -17,10 +17,6 @@ impl Contender for Fastwebsockets {
         "fastwebsockets"
     }
 
-    fn package(&self) -> Option<&'static str> {
-        Some("fastwebsockets")
-    }
-
     fn notes(&self) -> &'static [&'static str] {
         &[
             "asynchronous: polled by hand",

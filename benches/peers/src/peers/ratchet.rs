@@ -19,10 +19,6 @@ impl Contender for Ratchet {
         "ratchet_rs"
     }
 
-    fn package(&self) -> Option<&'static str> {
-        Some("ratchet_rs")
-    }
-
     fn notes(&self) -> &'static [&'static str] {
         &["asynchronous: polled by hand", "its default is level 1 without context; zlib in C"]
     }

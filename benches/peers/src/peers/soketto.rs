@@ -18,10 +18,6 @@ impl Contender for Soketto {
         "soketto"
     }
 
-    fn package(&self) -> Option<&'static str> {
-        Some("soketto")
-    }
-
     fn notes(&self) -> &'static [&'static str] {
         &[
             "asynchronous: polled by hand",

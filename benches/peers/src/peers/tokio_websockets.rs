@@ -20,10 +20,6 @@ impl Contender for TokioWebsockets {
         "tokio-websockets"
     }
 
-    fn package(&self) -> Option<&'static str> {
-        Some("tokio-websockets")
-    }
-
     fn notes(&self) -> &'static [&'static str] {
         &[
             "asynchronous: polled by hand",

@@ -23,10 +23,6 @@ impl Contender for Tungstenite {
         "tungstenite"
     }
 
-    fn package(&self) -> Option<&'static str> {
-        Some("tungstenite")
-    }
-
     fn notes(&self) -> &'static [&'static str] {
         &[
             "its read buffer is as large as what arrives: it zeroes the rest of it before each read, \

@@ -18,10 +18,6 @@ impl Contender for WebsocketSansIo {
         "websocket-sans-io"
     }
 
-    fn package(&self) -> Option<&'static str> {
-        Some("websocket-sans-io")
-    }
-
     fn notes(&self) -> &'static [&'static str] {
         &[
             "parses in place, as dormouse does; masks with its default chunks of 32 bytes",

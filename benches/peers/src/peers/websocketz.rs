@@ -26,10 +26,6 @@ impl Contender for Websocketz {
         "websocketz"
     }
 
-    fn package(&self) -> Option<&'static str> {
-        Some("websocketz")
-    }
-
     fn notes(&self) -> &'static [&'static str] {
         &[
             "asynchronous: polled by hand",

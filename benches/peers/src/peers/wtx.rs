@@ -32,10 +32,6 @@ impl Contender for Wtx {
         "wtx"
     }
 
-    fn package(&self) -> Option<&'static str> {
-        Some("wtx")
-    }
-
     fn notes(&self) -> &'static [&'static str] {
         &[
             "asynchronous: polled by hand; the newest release that builds with the compiler of this \

@@ -24,10 +24,6 @@ impl Contender for Yawc {
         "yawc"
     }
 
-    fn package(&self) -> Option<&'static str> {
-        Some("yawc")
-    }
-
     fn notes(&self) -> &'static [&'static str] {
         &[
             "asynchronous: polled by hand",
