@@ -3,11 +3,13 @@
 use std::io::{self, IoSlice};
 
 use super::{Outbox, SendError, taken};
-use crate::wire::{FrameHeader, MAX_HEADER_LEN};
+use crate::wire::{FrameHeader, MAX_CONTROL_PAYLOAD, MAX_HEADER_LEN};
 
-/// Frames up to these lengths go out as one slice: the copy costs less than a second slice does.
+/// A frame with a header of two bytes goes out as one slice: the copy costs less than a second slice
+/// does. That is the longest one.
+const SHORT: usize = 2 + MAX_CONTROL_PAYLOAD;
+/// And this is one that is worth a path of its own.
 const TINY: usize = 32;
-const SHORT: usize = 128;
 
 /// Why a message was not written.
 #[derive(Debug, thiserror::Error)]
@@ -22,8 +24,23 @@ pub enum WriteError {
 }
 
 impl Outbox {
-    /// Writes what waits, then one frame, and queues what `sink` does not take.
+    /// Writes a frame of a few bytes without a key, if nothing waits. For any other there is no answer.
     #[inline]
+    pub(crate) fn write_tiny(
+        &mut self,
+        header: FrameHeader,
+        payload: &[u8],
+        sink: &mut impl io::Write,
+    ) -> Option<Result<usize, WriteError>> {
+        let start = header.encode_short()?;
+        let len = start.len().saturating_add(payload.len());
+        if len > TINY || !self.lets_pass(len) {
+            return None;
+        }
+        Some(self.write_parts([join(start, payload, &mut [0; TINY]), &[]], sink))
+    }
+
+    /// Writes what waits, then one frame, and queues what `sink` does not take.
     pub(crate) fn write_frame(
         &mut self,
         header: FrameHeader,
@@ -31,18 +48,19 @@ impl Outbox {
         sink: &mut impl io::Write,
     ) -> Result<usize, WriteError> {
         let len = header.encoded_len().saturating_add(payload.len());
-        if !self.is_empty() || header.mask.is_some() || len > self.limit as usize {
+        if header.mask.is_some() || !self.lets_pass(len) {
             return self.write_in_order(header, payload, sink);
         }
         match header.encode_short() {
-            Some(start) if len <= TINY => {
-                self.write_parts([join(start, payload, &mut [0; TINY]), &[]], sink)
-            }
-            Some(start) if len <= SHORT => {
-                self.write_parts([join(start, payload, &mut [0; SHORT]), &[]], sink)
-            }
-            _ => self.write_parts([header.encode(&mut [0; MAX_HEADER_LEN]), payload], sink),
+            Some(start) => self.write_parts([join(start, payload, &mut [0; SHORT]), &[]], sink),
+            None => self.write_parts([header.encode(&mut [0; MAX_HEADER_LEN]), payload], sink),
         }
+    }
+
+    /// Whether so many bytes may go past the queue: nothing waits, and what is left of them has room.
+    #[inline]
+    fn lets_pass(&self, len: usize) -> bool {
+        self.is_empty() && len <= self.limit as usize
     }
 
     /// The same by way of the queue: for a frame that is masked, or comes behind others.
@@ -67,23 +85,42 @@ impl Outbox {
         parts: [&[u8]; 2],
         sink: &mut impl io::Write,
     ) -> Result<usize, WriteError> {
-        let mut rest = parts;
-        let mut total = 0usize;
-        loop {
-            let result = match rest {
-                [front, []] => sink.write(front),
-                [[], back] => sink.write(back),
-                [front, back] => sink.write_vectored(&[IoSlice::new(front), IoSlice::new(back)]),
-            };
-            let Some(written) = taken(result)? else { break };
+        let len = parts.iter().map(|part| part.len()).sum();
+        // Inline is what nearly every write is: all of it is taken.
+        match write_both(parts, sink) {
+            Ok(written) if written == len => Ok(len),
+            result => self.write_rest(result, parts, sink),
+        }
+    }
+
+    /// Goes on after a first write.
+    #[inline(never)]
+    fn write_rest(
+        &mut self,
+        first: io::Result<usize>,
+        parts: [&[u8]; 2],
+        sink: &mut impl io::Write,
+    ) -> Result<usize, WriteError> {
+        let (mut result, mut total) = (first, 0usize);
+        while let Some(written) = taken(result)? {
             total = total.saturating_add(written);
-            rest = rest_of(parts, total);
-            if let [[], []] = rest {
-                return Ok(total);
+            match rest_of(parts, total) {
+                [[], []] => return Ok(total),
+                rest => result = write_both(rest, sink),
             }
         }
-        self.push_all(&rest)?;
+        self.push_all(&rest_of(parts, total))?;
         Ok(total)
+    }
+}
+
+/// One write of both parts.
+#[inline]
+fn write_both(parts: [&[u8]; 2], sink: &mut impl io::Write) -> io::Result<usize> {
+    match parts {
+        [front, []] => sink.write(front),
+        [[], back] => sink.write(back),
+        [front, back] => sink.write_vectored(&[IoSlice::new(front), IoSlice::new(back)]),
     }
 }
 
@@ -93,9 +130,30 @@ fn join<'r>(start: [u8; 2], payload: &[u8], room: &'r mut [u8]) -> &'r [u8] {
     let len = start.len().saturating_add(payload.len());
     if let Some((front, back)) = room.get_mut(..len).and_then(|room| room.split_first_chunk_mut()) {
         *front = start;
-        back.copy_from_slice(payload);
+        copy(payload, back);
     }
     room.get(..len).unwrap_or_default()
+}
+
+/// Copies as many bytes as there are, which are few: two moves cost less than a call.
+#[inline]
+fn copy(from: &[u8], to: &mut [u8]) {
+    match from.len() {
+        8..=15 => copy_ends::<8>(from, to),
+        16..=31 => copy_ends::<16>(from, to),
+        _ => to.copy_from_slice(from),
+    }
+}
+
+/// Copies `N` to `2 * N` bytes: the first `N` and the last `N`, which may overlap.
+#[inline]
+fn copy_ends<const N: usize>(from: &[u8], to: &mut [u8]) {
+    if let (Some(from), Some(to)) = (from.first_chunk::<N>(), to.first_chunk_mut()) {
+        *to = *from;
+    }
+    if let (Some(from), Some(to)) = (from.last_chunk::<N>(), to.last_chunk_mut()) {
+        *to = *from;
+    }
 }
 
 /// What is left of both when so many bytes are written.

@@ -264,23 +264,47 @@ impl Outbox {
     /// What `sink` reports, but for `WouldBlock` (not an error here) and `Interrupted` (tried
     /// again); [`io::ErrorKind::WriteZero`] if it takes nothing.
     #[cfg(feature = "std")]
+    #[inline]
     pub fn write_to(&mut self, sink: &mut impl io::Write) -> io::Result<usize> {
-        let mut total = 0usize;
-        while let Some(queue) = &self.queue {
-            let (result, len) = match queue.as_one_slice() {
-                Some([]) => break,
-                Some(bytes) => (sink.write(bytes), Some(bytes.len())),
-                None => (write_vectored(self.slices(), sink), None),
-            };
-            if let (Ok(written), true) = (&result, result.as_ref().ok() == len.as_ref()) {
+        let Some(queue) = &self.queue else { return Ok(0) };
+        let len = queue.as_one_slice().map(<[u8]>::len);
+        // Inline is what nearly every write is: one slice, and all of it is taken.
+        match self.write_once(sink) {
+            Some(Ok(written)) if Some(written) == len => {
                 self.release();
-                return Ok(total.saturating_add(*written));
+                Ok(written)
             }
+            result => self.write_on(result, sink),
+        }
+    }
+
+    /// Goes on after a first write, until nothing waits or `sink` would block.
+    #[cfg(feature = "std")]
+    #[inline(never)]
+    fn write_on(
+        &mut self,
+        first: Option<io::Result<usize>>,
+        sink: &mut impl io::Write,
+    ) -> io::Result<usize> {
+        let (mut next, mut total) = (first, 0usize);
+        while let Some(result) = next {
             let Some(written) = taken(result)? else { break };
             total = total.saturating_add(written);
             self.advance(written);
+            next = self.write_once(sink);
         }
         Ok(total)
+    }
+
+    /// One write of what waits; none if nothing does.
+    #[cfg(feature = "std")]
+    #[inline]
+    fn write_once(&self, sink: &mut impl io::Write) -> Option<io::Result<usize>> {
+        match self.queue.as_ref()?.as_one_slice() {
+            Some([]) => None,
+            Some(bytes) => Some(sink.write(bytes)),
+            None => Some(write_vectored(self.slices(), sink)),
+        }
     }
 
     /// Queues one frame, with its payload masked if the header says so.

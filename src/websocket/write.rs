@@ -32,6 +32,7 @@ impl<R: Role> WebSocket<R> {
     /// [`WriteError::Send`] as [`text`](Self::text), and nothing of the message is sent: it has to fit
     /// into `out` also if the sink would take all of it. [`WriteError::Io`] as [`Outbox::write_to`]: the
     /// connection is of no more use.
+    #[inline]
     pub fn write_text(
         &mut self,
         text: &str,
@@ -46,6 +47,7 @@ impl<R: Role> WebSocket<R> {
     /// # Errors
     ///
     /// As [`write_text`](Self::write_text).
+    #[inline]
     pub fn write_binary(
         &mut self,
         payload: &[u8],
@@ -55,6 +57,7 @@ impl<R: Role> WebSocket<R> {
         self.write_message(Opcode::Binary, payload, out, sink)
     }
 
+    #[inline]
     fn write_message(
         &mut self,
         opcode: Opcode,
@@ -63,6 +66,24 @@ impl<R: Role> WebSocket<R> {
         sink: &mut impl io::Write,
     ) -> Result<usize, WriteError> {
         self.check_idle()?;
+        // §5.1: a server does not mask. Inline is what most of its messages take.
+        if R::PEER_MASKS {
+            let header = self.header(opcode, true, payload);
+            if let Some(written) = out.write_tiny(header, payload, sink) {
+                return written;
+            }
+        }
+        self.write_frame(opcode, payload, out, sink)
+    }
+
+    #[inline(never)]
+    fn write_frame(
+        &mut self,
+        opcode: Opcode,
+        payload: &[u8],
+        out: &mut Outbox,
+        sink: &mut impl io::Write,
+    ) -> Result<usize, WriteError> {
         out.write_frame(self.header(opcode, true, payload), payload, sink)
     }
 }
