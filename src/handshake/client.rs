@@ -195,7 +195,7 @@ impl<'a> Connect<'a> {
             draft.push(b"\r\n");
         })?;
         let (protocols, extensions) = (self.protocols, self.extensions);
-        Ok(Handshake { accept: Key(&key).accept(), protocols, extensions })
+        Ok(Handshake { accept: Key(&key).hash().accept(), protocols, extensions })
     }
 
     fn check(&self) -> Result<(), ConnectError> {

@@ -43,7 +43,7 @@ impl<'b> Key<'b> {
 
     // §4.2.2: "concatenating /key/ [...] with the string "258EAFA5-[...]", taking the SHA-1 hash of
     // this concatenated value to obtain a 20-byte value and base64-encoding"
-    fn accept(self) -> AcceptKey {
+    fn hash(self) -> Hash {
         let mut blocks = Self::padding();
         let (key, rest) = blocks[0].split_at_mut(24);
         let (guid, _) = rest.split_at_mut(ACCEPT_GUID.len());
@@ -55,7 +55,7 @@ impl<'b> Key<'b> {
         for (bytes, word) in digest.chunks_exact_mut(4).zip(state) {
             bytes.copy_from_slice(&word.to_be_bytes());
         }
-        AcceptKey(encode(&digest))
+        Hash(digest)
     }
 
     /// The two blocks that are hashed, but for key and GUID, which come first.
@@ -71,6 +71,17 @@ impl<'b> Key<'b> {
         let (_, length) = blocks[1].split_at_mut(56);
         length.copy_from_slice(&BITS.to_be_bytes());
         blocks
+    }
+}
+
+/// §4.2.2: the hash of a [`Key`], from which the answer to it is made.
+#[derive(Clone, Copy, Debug)]
+struct Hash([u8; 20]);
+
+impl Hash {
+    #[inline]
+    fn accept(&self) -> AcceptKey {
+        AcceptKey(encode(&self.0))
     }
 }
 
@@ -110,7 +121,7 @@ mod tests {
         let text = encode(b"the sample nonce");
         assert_eq!(&text, b"dGhlIHNhbXBsZSBub25jZQ==");
         let key = Key::parse(&text).expect("a key");
-        assert_eq!(key.accept().as_str(), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+        assert_eq!(key.hash().accept().as_str(), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
     }
 
     #[test]
@@ -119,7 +130,7 @@ mod tests {
             let text: [u8; 24] = encode(&nonce);
             let digest = Sha1::new().chain_update(text).chain_update(ACCEPT_GUID).finalize();
             let key = Key::parse(&text).expect("a key");
-            assert_eq!(key.accept().0, encode(&digest));
+            assert_eq!(key.hash().accept().0, encode(&digest));
         }
     }
 

@@ -62,6 +62,7 @@ impl<'h, 'b> Request<'h, 'b> {
     /// assert_eq!(request.header("Host"), Some(&b"a"[..]));
     /// # Ok::<(), dormouse::http::HeadError>(())
     /// ```
+    #[inline]
     pub fn parse_uninit(
         head: &'b [u8],
         headers: &'h mut [MaybeUninit<Header<'b>>],
@@ -71,6 +72,7 @@ impl<'h, 'b> Request<'h, 'b> {
         Self::from_parsed(head, status, parsed)
     }
 
+    #[inline]
     fn from_parsed(
         head: &[u8],
         status: httparse::Result<usize>,
@@ -293,6 +295,7 @@ fn split_target(target: &str) -> (Option<&str>, &str) {
     }
 }
 
+#[inline]
 fn check_end(status: httparse::Status<usize>, head: &[u8]) -> Result<(), HeadError> {
     match status {
         httparse::Status::Partial => Err(HeadError::Incomplete),
@@ -301,6 +304,7 @@ fn check_end(status: httparse::Status<usize>, head: &[u8]) -> Result<(), HeadErr
     }
 }
 
+#[inline]
 fn name_version(minor: Option<u8>) -> Result<Version, HeadError> {
     match minor {
         Some(0) => Ok(Version::Http10),

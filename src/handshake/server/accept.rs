@@ -54,6 +54,7 @@ pub enum AcceptError {
 }
 
 impl<'a> Accept<'a> {
+    #[inline]
     pub(super) fn new(
         offered_protocols: Protocols<'a, 'a>,
         offered_extensions: Fields<'a, 'a>,
@@ -114,6 +115,7 @@ impl<'a> Accept<'a> {
     /// # Errors
     ///
     /// [`AcceptError`]: what was set is not valid, or `out` has no room. Nothing is queued then.
+    #[inline]
     pub fn write(&self, out: &mut Outbox) -> Result<(), AcceptError> {
         self.check()?;
         // Each part begins by ending the line before it, so that one that is absent leaves nothing.

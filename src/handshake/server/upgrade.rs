@@ -5,7 +5,7 @@
 
 use super::protocols::Protocols;
 use super::{Accept, BadRequest, Refusal};
-use crate::handshake::Key;
+use crate::handshake::{Hash, Key};
 use crate::http::grammar::{self, is_same};
 use crate::http::{Extension, Fields, Request, Version};
 
@@ -16,7 +16,7 @@ use crate::http::{Extension, Fields, Request, Version};
 #[derive(Clone, Copy, Debug)]
 pub struct Upgrade<'h, 'b> {
     request: Request<'h, 'b>,
-    key: Key<'b>,
+    hash: Hash,
     origin: Option<&'b [u8]>,
     protocols: Protocols<'h, 'b>,
     /// The lines from the first to the last that offer extensions.
@@ -55,7 +55,8 @@ impl<'h, 'b> Upgrade<'h, 'b> {
         // §11.3.1: "The |Sec-WebSocket-Key| header field MUST NOT appear more than once"
         let key = seen.key.once(BadRequest::DuplicateKey)?.ok_or(BadRequest::MissingKey)?;
         // §4.1: "a nonce consisting of a randomly selected 16-byte value that has been base64-encoded"
-        let key = Key::parse(key).ok_or(BadRequest::Key)?;
+        // Hashed here, because the processor can go on with what follows while it waits for the hash.
+        let hash = Key::parse(key).ok_or(BadRequest::Key)?.hash();
         // A body would stand where the frames begin, and each side would take it for something else.
         require(!seen.body, BadRequest::Body)?;
         // RFC 6454 §7.3: "The user agent MUST NOT include more than one Origin header field"
@@ -70,7 +71,7 @@ impl<'h, 'b> Upgrade<'h, 'b> {
             [line] if is_usual_offer(line.value) => {}
             _ => check_extensions(extensions)?,
         }
-        Ok(Self { request: *request, key, origin, protocols, extensions })
+        Ok(Self { request: *request, hash, origin, protocols, extensions })
     }
 
     /// The request itself, with everything that the handshake has no rule for.
@@ -123,6 +124,7 @@ impl<'h, 'b> Upgrade<'h, 'b> {
     /// upgrade.accept().protocol(protocol).write(&mut out)?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[inline]
     pub fn select_protocol<'s>(&self, supported: &[&'s str]) -> Option<&'s str> {
         self.protocols.select(supported)
     }
@@ -133,12 +135,13 @@ impl<'h, 'b> Upgrade<'h, 'b> {
     }
 
     /// Begins the answer that makes the connection a WebSocket.
+    #[inline]
     pub fn accept<'a>(&self) -> Accept<'a>
     where
         'h: 'a,
         'b: 'a,
     {
-        Accept::new(self.protocols, self.extensions, self.key.accept())
+        Accept::new(self.protocols, self.extensions, self.hash.accept())
     }
 }
 
