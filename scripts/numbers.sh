@@ -7,14 +7,15 @@
 #
 #   --only PART   measure this part only, and keep what is known of the others; may be given again:
 #                 peers      the comparison in memory (two minutes)
-#                 load       servers: idle memory, upgrades, echoes, latencies, broadcasts (16 minutes)
+#                 load       servers: idle memory, upgrades, echoes, latencies, broadcasts, and
+#                            many rounds beside the bare loop (16 minutes)
 #                 notifier   the mail notifier (four minutes a run)
 #   --runs N      so many runs of the mail notifier, 1 to 5; 3 without it
 #   --quick       a try of a few minutes that says nothing, written to target/numbers/tree
 #   --report      measure nothing, only write tables and plots from the results that are there
 #   --help        print this, and end
 #
-# All parts take half an hour, and 45 minutes at most, besides building everything the first time. The
+# All parts take half an hour, and an hour at most, besides building everything the first time. The
 # machine should have nothing else to do. Measuring the load needs 20,000 descriptors for each process
 # and two cores; what the kernel takes for a connection is only exact as root.
 #

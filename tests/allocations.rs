@@ -6,7 +6,9 @@ mod support;
 
 use std::io;
 
+use dormouse::client::Connect;
 use dormouse::http::HeadReader;
+use dormouse::server::Answer;
 use dormouse::{Client, CloseCode, Event, Input, Limits, Outbox, Server, WebSocket};
 use support::embedder::{REQUEST, handshake};
 use support::heap::{Counting, NOTHING, usage};
@@ -39,6 +41,18 @@ fn s4_2_a_handshake_allocates_nothing() {
         });
         assert_eq!((answered, cost), (Some(status), NOTHING));
     }
+}
+
+#[test]
+fn heads_allocate_nothing_however_large_they_are() {
+    let (mut out, value) = (warm_outbox(), "x".repeat(5000));
+    let headers = [("X-Large", &*value)];
+    let (answered, cost) = usage(|| Answer::new(200).headers(&headers).write(&mut out));
+    assert_eq!((answered, cost), (Ok(()), NOTHING));
+    let connect = Connect::new("example.com", "/").headers(&headers);
+    let (asked, cost) = usage(|| connect.write([7; 16], &mut out));
+    assert!(asked.is_ok() && out.len() > 10_000);
+    assert_eq!(cost, NOTHING);
 }
 
 #[test]

@@ -21,15 +21,17 @@ impl Draft<'_> {
     pub(super) fn write(out: &mut Outbox, head: impl Fn(&mut Draft<'_>)) -> Result<(), SendError> {
         let mut count = Draft { out: None, len: 0 };
         head(&mut count);
-        head(&mut Draft { out: Some(out.own_with_room(count.len)?), len: 0 });
+        let mut draft = Draft { out: Some(out.own_with_room(count.len)?), len: 0 };
+        head(&mut draft);
+        debug_assert_eq!(draft.len, count.len, "both times the same");
         Ok(())
     }
 
     #[inline]
     pub(super) fn push(&mut self, bytes: &[u8]) {
-        match &mut self.out {
-            Some(out) => out.extend_from_slice(bytes),
-            None => self.len = self.len.saturating_add(bytes.len()),
+        self.len = self.len.saturating_add(bytes.len());
+        if let Some(out) = &mut self.out {
+            out.extend_from_slice(bytes);
         }
     }
 

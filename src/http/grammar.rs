@@ -15,15 +15,11 @@ type Class = u8;
 const TCHAR: Class = 1;
 /// RFC 3986 §3.2.2: the characters of a `reg-name` that is not percent-encoded.
 const NAME: Class = 2;
-/// Printable ASCII without the space.
-const GRAPHIC: Class = 4;
-/// The same without `#`, which begins a fragment.
-const TARGET: Class = 8;
 /// RFC 9110 §5.5: what a field value may hold when it is written.
-const VALUE: Class = 16;
-const DIGIT: Class = 32;
+const VALUE: Class = 4;
+const DIGIT: Class = 8;
 /// RFC 3986 §3.3, §3.4: the characters of a path with a query that is not percent-encoded.
-const PATH: Class = 64;
+const PATH: Class = 16;
 
 /// The classes of every byte.
 #[expect(
@@ -35,13 +31,10 @@ static CLASSES: [Class; 256] = {
     let mut byte = 0;
     while byte < classes.len() {
         let is_control = byte < 0x20 || byte == 0x7f;
-        let is_graphic = (byte as u8).is_ascii_graphic();
         let is_digit = (byte as u8).is_ascii_digit();
         if (byte as u8).is_ascii_alphanumeric() {
             classes[byte] |= TCHAR | NAME | PATH;
         }
-        classes[byte] |= if is_graphic { GRAPHIC } else { 0 };
-        classes[byte] |= if is_graphic && byte != b'#' as usize { TARGET } else { 0 };
         classes[byte] |= if !is_control || byte == b'\t' as usize { VALUE } else { 0 };
         classes[byte] |= if is_digit { DIGIT } else { 0 };
         byte += 1;

@@ -1,4 +1,5 @@
-//! A frame that goes to the socket without waiting, and without a copy of what the socket takes.
+//! A frame that goes to the socket without waiting. The heap has no copy of what the socket takes, and
+//! a short frame is put together on the stack.
 
 use std::io::{self, IoSlice};
 

@@ -226,7 +226,7 @@ impl Outbox {
                 queue.append(theirs.mixed(), self.limit as usize);
             }
         }
-        other.release_all();
+        other.release();
         Ok(())
     }
 
@@ -317,7 +317,7 @@ impl Outbox {
         // Inline is what nearly every message of a server takes, and no more.
         if let (Some(bytes), Some(queue)) = (header.encode_short(), &mut self.queue) {
             let len = bytes.len().saturating_add(payload.len());
-            if let Some(own) = queue.own_with_room(len, self.limit as usize) {
+            if let Some(own) = queue.own_if_room(len, self.limit as usize) {
                 own.extend_from_slice(&bytes);
                 own.extend_from_slice(payload);
                 return Ok(());
@@ -351,7 +351,7 @@ impl Outbox {
         self.queue.get_or_insert_default().mixed().push_pong(header, payload, self.limit as usize);
     }
 
-    /// Where to put `len` bytes, all of them, that are not frames of a WebSocket.
+    /// Where to put `len` more bytes, all of them: whole frames, or none.
     #[inline]
     pub(crate) fn own_with_room(&mut self, len: usize) -> Result<&mut Vec<u8>, SendError> {
         let limit = self.limit as usize;

@@ -10,11 +10,15 @@ mod slices;
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
+use core::mem;
 
 pub use slices::Slices;
 
 use super::prepared::Prepared;
 use crate::wire::{FrameHeader, MAX_CONTROL_PAYLOAD, MAX_HEADER_LEN, mask};
+
+/// The first bytes of a buffer, so that it does not begin by growing for each small frame.
+const SMALLEST: usize = 16;
 
 /// A buffer is not worth shrinking for fewer bytes than this.
 const MIN_GIVEN_BACK: usize = 1024;
@@ -69,7 +73,7 @@ impl Queue {
 
     /// Where own bytes go, if there is room for `len` more in the buffer and below the limit.
     #[inline]
-    pub(super) fn own_with_room(&mut self, len: usize, limit: usize) -> Option<&mut Vec<u8>> {
+    pub(super) fn own_if_room(&mut self, len: usize, limit: usize) -> Option<&mut Vec<u8>> {
         let Self::Mixed(mixed) = self else { return None };
         let has_room = mixed.own.capacity().wrapping_sub(mixed.own.len()) >= len
             && mixed.len_without_pong().saturating_add(len) <= limit;
@@ -81,7 +85,7 @@ impl Queue {
     pub(super) fn clear_kept(&mut self) -> bool {
         match self {
             Self::Mixed(mixed) if !mixed.has_grown => {
-                mixed.clear_kept();
+                mixed.empty();
                 true
             }
             _ => false,
@@ -348,12 +352,14 @@ impl Mixed {
             }
             self.push_insert(what, at);
         }
-        self.shared_len += other.shared_len;
+        // Without inserts there is nothing of these either.
+        self.shared_len += mem::take(&mut other.shared_len);
+        other.pong.clear();
     }
 
-    /// Empties buffers that have not grown.
+    /// Empties all buffers, and gives nothing back.
     #[inline]
-    fn clear_kept(&mut self) {
+    fn empty(&mut self) {
         self.own.clear();
         self.written = 0;
         self.pongs = 0;
@@ -371,8 +377,7 @@ impl Mixed {
 
     /// Empties all buffers, and gives back what is not to be kept.
     fn clear(&mut self, keep: usize) {
-        self.clear_kept();
-        self.clear_inserts();
+        self.empty();
         self.has_grown = false;
         self.own.shrink_to(keep);
         self.inserts.shrink_to(keep / size_of::<Insert>());
@@ -397,7 +402,8 @@ impl Mixed {
         }
         let needed = self.own.len() + len;
         if needed > self.own.capacity() {
-            let doubled = (self.own.capacity() * 2).min(limit.saturating_add(limit / 2));
+            let doubled = (self.own.capacity() * 2).max(SMALLEST);
+            let doubled = doubled.min(limit.saturating_add(limit / 2));
             self.own.reserve_exact(needed.max(doubled) - self.own.len());
         }
     }

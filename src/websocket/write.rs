@@ -8,7 +8,8 @@ use crate::role::Role;
 use crate::wire::Opcode;
 
 impl<R: Role> WebSocket<R> {
-    /// Sends a text message straight to `sink`, without a copy of what the sink takes.
+    /// Sends a text message straight to `sink`: what the sink takes is not copied, but for a payload of up
+    /// to 125 bytes, which goes with its header in one piece.
     ///
     /// What waits in `out`, which is the connection's own, goes first; what the sink does not take of
     /// the message is copied there. For a large message, or one by itself: several small ones go out

@@ -120,10 +120,17 @@ impl<'a> ServerLoss<'a> {
     }
 }
 
-/// How many comparisons of servers there are, lost or not.
+/// How many comparisons with servers of others there are, lost or not.
 pub fn server_comparisons(results: &Results) -> usize {
-    let cases = loads(results).into_iter().flat_map(|(_, load)| &load.results);
-    cases.flat_map(compared).count()
+    let has_peer = |load: &Load, case: &LoadCase, name: &str| {
+        load.peers().any(|peer| case.quantity(&peer.name, name).is_some())
+    };
+    let cases = loads(results)
+        .into_iter()
+        .flat_map(|(_, load)| load.results.iter().map(move |case| (load, case)));
+    cases
+        .map(|(load, case)| compared(case).filter(|(name, _)| has_peer(load, case, name)).count())
+        .sum()
 }
 
 /// The parts that are about servers.

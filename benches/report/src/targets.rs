@@ -58,7 +58,7 @@ fn in_memory(peers: &Peers) -> Result<Vec<Target>, String> {
     targets.extend(bytewise.cases.iter().filter_map(|case| for_each_byte(bytewise, case)));
     let sending = peers.group("send_binary")?;
     for case in sending.cases.iter().filter(|case| case.size == 16) {
-        // Some peers copy the payload and some do not, and so does dormouse.
+        // Some peers write past a buffer of their own and some do not, and so does dormouse.
         let rows = [DORMOUSE, "dormouse direct"];
         targets.extend(
             rows.iter().filter_map(|row| row_against_peers(peers, sending, case, row, 0.6)),

@@ -149,6 +149,7 @@ fn losses_are_found_in_the_results() {
         !losses(&tree).contains("floor"),
         "the floor is nobody's loss, however often it is there"
     );
+    assert!(losses(&tree).contains(" of 18 comparisons."), "{}", losses(&tree));
 }
 
 #[test]

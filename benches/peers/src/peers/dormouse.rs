@@ -116,7 +116,7 @@ impl Contender for Direct {
 
     fn notes(&self) -> &'static [&'static str] {
         &[
-            "writes the payload where it is, past the outbox: the row to compare with those who do so",
+            "writes past the outbox, a payload of up to 125 B with its header in one piece and a longer one where it is: the row to compare with those who write it where it is",
         ]
     }
 

@@ -53,7 +53,8 @@ tables, and has [a section of its own](#where-dormouse-loses).
   copied too, and timed.
 - Who writes the payload where it is does so in the same time whatever its size, and leaves the copying to
   the system call. `dormouse` copies it into the outbox of the thread; `dormouse direct` writes it where it
-  is, and `dormouse prepared` a frame that was encoded before, as for a broadcast.
+  is, unless it is of up to 125 B, which go with the header in one piece; `dormouse prepared` writes a frame
+  that was encoded before, as for a broadcast.
 ";
 
 fn circumstances(results: &Results) -> String {
