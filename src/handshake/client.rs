@@ -39,7 +39,7 @@
 //! # Ok::<(), dormouse::client::ConnectError>(())
 //! ```
 
-use super::draft::{Draft, check_fields};
+use super::draft::{self, Draft, Head, check_fields};
 use super::{AcceptKey, Key, encode};
 use crate::http::{Extension, FieldError, Fields, HeadError, Response, Version, grammar};
 use crate::outbox::{Outbox, SendError};
@@ -165,35 +165,7 @@ impl<'a> Connect<'a> {
     pub fn write(&self, nonce: [u8; 16], out: &mut Outbox) -> Result<Handshake<'a>, ConnectError> {
         self.check()?;
         let key = encode(&nonce);
-        Draft::write(out, |draft| {
-            for part in ["GET ", self.target, " HTTP/1.1\r\n"] {
-                draft.push(part.as_bytes());
-            }
-            draft.field("Host", self.host);
-            draft.field("Upgrade", "websocket");
-            draft.field("Connection", "Upgrade");
-            for part in [&b"Sec-WebSocket-Key: "[..], &key, b"\r\n"] {
-                draft.push(part);
-            }
-            draft.field("Sec-WebSocket-Version", "13");
-            if let Some(origin) = self.origin {
-                draft.field("Origin", origin);
-            }
-            for (at, protocol) in self.protocols.iter().enumerate() {
-                draft.push(if at == 0 { b"Sec-WebSocket-Protocol: " } else { b", " });
-                draft.push(protocol.as_bytes());
-            }
-            if !self.protocols.is_empty() {
-                draft.push(b"\r\n");
-            }
-            if let Some(extensions) = self.extensions {
-                draft.field("Sec-WebSocket-Extensions", extensions);
-            }
-            for (name, value) in self.headers {
-                draft.field(name, value);
-            }
-            draft.push(b"\r\n");
-        })?;
+        draft::write(&Keyed { connect: self, key: &key }, out)?;
         let (protocols, extensions) = (self.protocols, self.extensions);
         Ok(Handshake { accept: Key(&key).hash().accept(), protocols, extensions })
     }
@@ -218,6 +190,45 @@ impl<'a> Connect<'a> {
             require(are_extensions, ConnectError::Extensions)?;
         }
         Ok(check_fields(self.headers, &["Host", "Origin"])?)
+    }
+}
+
+/// A request with its key.
+struct Keyed<'c, 'a> {
+    connect: &'c Connect<'a>,
+    key: &'c [u8; 24],
+}
+
+impl Head for Keyed<'_, '_> {
+    fn push_to(&self, draft: &mut impl Draft) {
+        let &Self { connect, key } = self;
+        for part in ["GET ", connect.target, " HTTP/1.1\r\n"] {
+            draft.push(part.as_bytes());
+        }
+        draft.field("Host", connect.host);
+        draft.field("Upgrade", "websocket");
+        draft.field("Connection", "Upgrade");
+        for part in [&b"Sec-WebSocket-Key: "[..], key, b"\r\n"] {
+            draft.push(part);
+        }
+        draft.field("Sec-WebSocket-Version", "13");
+        if let Some(origin) = connect.origin {
+            draft.field("Origin", origin);
+        }
+        for (at, protocol) in connect.protocols.iter().enumerate() {
+            draft.push(if at == 0 { b"Sec-WebSocket-Protocol: " } else { b", " });
+            draft.push(protocol.as_bytes());
+        }
+        if !connect.protocols.is_empty() {
+            draft.push(b"\r\n");
+        }
+        if let Some(extensions) = connect.extensions {
+            draft.field("Sec-WebSocket-Extensions", extensions);
+        }
+        for (name, value) in connect.headers {
+            draft.field(name, value);
+        }
+        draft.push(b"\r\n");
     }
 }
 

@@ -8,40 +8,51 @@ use alloc::vec::Vec;
 use crate::http::{FieldError, grammar};
 use crate::outbox::{Outbox, SendError};
 
-/// Where the parts of a head go: into an outbox, or nowhere while they are counted.
-pub(super) struct Draft<'o> {
-    out: Option<&'o mut Vec<u8>>,
-    len: usize,
+/// A head that can be written.
+pub(super) trait Head {
+    /// Pushes every part to `draft`, the same ones each time.
+    fn push_to(&self, draft: &mut impl Draft);
 }
 
-impl Draft<'_> {
-    /// Queues in `out` what `head` pushes: all of it, or nothing. `head` runs twice and has to push
-    /// the same each time.
-    #[inline]
-    pub(super) fn write(out: &mut Outbox, head: impl Fn(&mut Draft<'_>)) -> Result<(), SendError> {
-        let mut count = Draft { out: None, len: 0 };
-        head(&mut count);
-        let mut draft = Draft { out: Some(out.own_with_room(count.len)?), len: 0 };
-        head(&mut draft);
-        debug_assert_eq!(draft.len, count.len, "both times the same");
-        Ok(())
-    }
-
-    #[inline]
-    pub(super) fn push(&mut self, bytes: &[u8]) {
-        self.len = self.len.saturating_add(bytes.len());
-        if let Some(out) = &mut self.out {
-            out.extend_from_slice(bytes);
-        }
-    }
+/// Where the parts of a head go: into a buffer, or nowhere while they are counted.
+pub(super) trait Draft {
+    fn push(&mut self, bytes: &[u8]);
 
     /// One field line. The caller has checked both sides.
     #[inline]
-    pub(super) fn field(&mut self, name: &str, value: &str) {
+    fn field(&mut self, name: &str, value: &str) {
         for part in [name, ": ", value, "\r\n"] {
             self.push(part.as_bytes());
         }
     }
+}
+
+impl Draft for Vec<u8> {
+    #[inline]
+    fn push(&mut self, bytes: &[u8]) {
+        self.extend_from_slice(bytes);
+    }
+}
+
+struct Count(usize);
+
+impl Draft for Count {
+    #[inline]
+    fn push(&mut self, bytes: &[u8]) {
+        self.0 = self.0.saturating_add(bytes.len());
+    }
+}
+
+/// Queues all of `head` in `out`, or nothing.
+#[inline]
+pub(super) fn write(head: &impl Head, out: &mut Outbox) -> Result<(), SendError> {
+    let mut count = Count(0);
+    head.push_to(&mut count);
+    let room = out.own_with_room(count.0)?;
+    let end = room.len().saturating_add(count.0);
+    head.push_to(room);
+    debug_assert_eq!(room.len(), end, "both times the same");
+    Ok(())
 }
 
 /// Fields that say where a message ends and what the connection becomes: never the caller's.

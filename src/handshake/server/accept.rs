@@ -4,7 +4,7 @@
 
 use super::protocols::Protocols;
 use crate::handshake::AcceptKey;
-use crate::handshake::draft::{Draft, check_fields};
+use crate::handshake::draft::{self, Draft, Head, check_fields};
 use crate::http::{Extension, FieldError, Fields, grammar};
 use crate::outbox::{Outbox, SendError};
 
@@ -118,25 +118,7 @@ impl<'a> Accept<'a> {
     #[inline]
     pub fn write(&self, out: &mut Outbox) -> Result<(), AcceptError> {
         self.check()?;
-        // Each part begins by ending the line before it, so that one that is absent leaves nothing.
-        Draft::write(out, |draft| {
-            draft.push(SWITCHING_PROTOCOLS);
-            draft.push(self.key.as_bytes());
-            if let Some(protocol) = self.protocol {
-                draft.push(PROTOCOL);
-                draft.push(protocol.as_bytes());
-            }
-            if let Some(extensions) = self.extensions {
-                draft.push(EXTENSIONS);
-                draft.push(extensions.as_bytes());
-            }
-            draft.push(b"\r\n");
-            for (name, value) in self.headers {
-                draft.field(name, value);
-            }
-            draft.push(b"\r\n");
-        })?;
-        Ok(())
+        Ok(draft::write(self, out)?)
     }
 
     fn check(&self) -> Result<(), AcceptError> {
@@ -168,5 +150,27 @@ impl<'a> Accept<'a> {
             }
         }
         Ok(())
+    }
+}
+
+impl Head for Accept<'_> {
+    #[inline]
+    fn push_to(&self, draft: &mut impl Draft) {
+        // Each part begins by ending the line before it, so that one that is absent leaves nothing.
+        draft.push(SWITCHING_PROTOCOLS);
+        draft.push(self.key.as_bytes());
+        if let Some(protocol) = self.protocol {
+            draft.push(PROTOCOL);
+            draft.push(protocol.as_bytes());
+        }
+        if let Some(extensions) = self.extensions {
+            draft.push(EXTENSIONS);
+            draft.push(extensions.as_bytes());
+        }
+        draft.push(b"\r\n");
+        for (name, value) in self.headers {
+            draft.field(name, value);
+        }
+        draft.push(b"\r\n");
     }
 }

@@ -3,7 +3,7 @@
 //! RFC 9110 §15, RFC 9112 §4 and §6. Layer 4: writes a whole response or nothing; it knows nothing
 //! of the request.
 
-use crate::handshake::draft::{Decimal, Draft, check_fields};
+use crate::handshake::draft::{self, Decimal, Draft, Head, check_fields};
 use crate::http::{FieldError, grammar};
 use crate::outbox::{Outbox, SendError};
 
@@ -130,17 +130,29 @@ impl<'a> Answer<'a> {
     ///
     /// [`AnswerError::Field`]: a name or a value cannot be written.
     pub fn fields(&self) -> Result<impl Iterator<Item = (&str, &str)> + Clone, AnswerError> {
-        check_fields(self.headers, &["Content-Type"])?;
+        self.check_fields()?;
+        Ok(self.all_fields())
+    }
+
+    fn all_fields(&self) -> impl Iterator<Item = (&str, &str)> + Clone {
+        self.set_fields().chain(self.headers.iter().copied())
+    }
+
+    fn set_fields(&self) -> impl Iterator<Item = (&str, &str)> + Clone {
         let own = self.own.iter().copied().flatten();
         let retry_after = self.retry_after.as_ref().map(|after| ("Retry-After", after.as_str()));
         let content_type = ("Content-Type", self.content_type);
-        let content_type = (!self.body.is_empty()).then_some(content_type);
-        let mut set = own.clone().chain(content_type);
-        if !set.all(|(_, value)| grammar::is_field_value(value.as_bytes())) {
-            return Err(FieldError::Value.into());
+        own.chain(retry_after).chain((!self.body.is_empty()).then_some(content_type))
+    }
+
+    fn check_fields(&self) -> Result<(), FieldError> {
+        check_fields(self.headers, &["Content-Type"])?;
+        let is_valid = |value: &str| grammar::is_field_value(value.as_bytes());
+        if self.set_fields().all(|(_, value)| is_valid(value)) {
+            Ok(())
+        } else {
+            Err(FieldError::Value)
         }
-        let headers = self.headers.iter().copied();
-        Ok(own.chain(retry_after).chain(content_type).chain(headers))
     }
 
     /// Queues the whole response in `out`.
@@ -159,30 +171,33 @@ impl<'a> Answer<'a> {
             return Err(AnswerError::Body);
         }
 
-        let fields = self.fields()?;
-        Draft::write(out, |draft| {
-            draft.push(b"HTTP/1.1 ");
-            draft.push(Decimal::new(self.status.into()).as_str().as_bytes());
-            // RFC 9112 §4: "A server MUST send the space that separates the status-code from the
-            // reason-phrase even when the reason-phrase is absent"
-            draft.push(b" ");
-            draft.push(phrase(self.status).as_bytes());
-            draft.push(b"\r\n");
-            if let Some(connection) = self.connection {
-                draft.field("Connection", connection);
-            }
-            for (name, value) in fields.clone() {
-                draft.field(name, value);
-            }
-            // RFC 9110 §8.6: "A server MUST NOT send a Content-Length header field in any response
-            // with a status code of 1xx (Informational) or 204 (No Content)."
-            if !matches!(self.status, 204 | 304) {
-                draft.field("Content-Length", Decimal::new(self.body.len() as u64).as_str());
-            }
-            draft.push(b"\r\n");
-            draft.push(if self.sends_body { self.body } else { &[] });
-        })?;
-        Ok(())
+        self.check_fields()?;
+        Ok(draft::write(self, out)?)
+    }
+}
+
+impl Head for Answer<'_> {
+    fn push_to(&self, draft: &mut impl Draft) {
+        draft.push(b"HTTP/1.1 ");
+        draft.push(Decimal::new(self.status.into()).as_str().as_bytes());
+        // RFC 9112 §4: "A server MUST send the space that separates the status-code from the
+        // reason-phrase even when the reason-phrase is absent"
+        draft.push(b" ");
+        draft.push(phrase(self.status).as_bytes());
+        draft.push(b"\r\n");
+        if let Some(connection) = self.connection {
+            draft.field("Connection", connection);
+        }
+        for (name, value) in self.all_fields() {
+            draft.field(name, value);
+        }
+        // RFC 9110 §8.6: "A server MUST NOT send a Content-Length header field in any response
+        // with a status code of 1xx (Informational) or 204 (No Content)."
+        if !matches!(self.status, 204 | 304) {
+            draft.field("Content-Length", Decimal::new(self.body.len() as u64).as_str());
+        }
+        draft.push(b"\r\n");
+        draft.push(if self.sends_body { self.body } else { &[] });
     }
 }
 
