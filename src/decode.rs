@@ -218,7 +218,9 @@ impl<R: Role> Decoder<R> {
         new: &[u8],
     ) -> Result<Option<(FrameHeader, usize)>, FrameError> {
         let mut bytes = [0; MAX_HEADER_LEN];
-        for (place, byte) in bytes.iter_mut().zip(kept.iter().take(kept_len).chain(new)) {
+        let (before_last, _) = bytes.split_at_mut(kept.len());
+        before_last.copy_from_slice(&kept);
+        for (place, byte) in bytes.iter_mut().skip(kept_len).zip(new) {
             *place = *byte;
         }
         let len = kept_len.saturating_add(new.len()).min(MAX_HEADER_LEN);

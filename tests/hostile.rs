@@ -14,7 +14,7 @@ use dormouse::http::HeadReader;
 use dormouse::wire::HeaderError;
 use dormouse::{Limits, Outbox, Violation};
 use support::connection::{
-    ASSEMBLY, BOTH, CLOSE_FRAME, CONTROL, Connection, PONGS, QUEUE, SHORT_CONTROL, Side,
+    ASSEMBLY, BOTH, CLOSE_FRAME, CONTROL, Connection, PONGS, QUEUE, SHORT_CONTROL, SMALLEST, Side,
 };
 use support::embedder::handshake;
 use support::heap::{Counting, NOTHING, Usage, live, usage};
@@ -209,10 +209,10 @@ fn s5_5_pongs_without_end_inside_a_message() {
         bytes.extend(side.frame(CONTINUATION, b"").repeat(100));
         bytes.extend(side.frame(PONG, b"").repeat(MILLION / 10));
         bytes.extend(side.frame(CONTINUATION, b"").repeat(28));
-        attack(side, &limits, bytes.clone(), 1460).goes_on(side, MILLION / 10, ASSEMBLY + 1);
+        attack(side, &limits, bytes.clone(), 1460).goes_on(side, MILLION / 10, ASSEMBLY + SMALLEST);
         bytes.extend(side.frame(CONTINUATION, b""));
         let outcome = attack(side, &limits, bytes, 1460);
-        outcome.fails(side, Violation::TooManyEmptyFragments, 1008, ASSEMBLY + 1);
+        outcome.fails(side, Violation::TooManyEmptyFragments, 1008, ASSEMBLY + SMALLEST);
     }
 }
 
@@ -227,7 +227,7 @@ fn s5_4_empty_fragments_with_pongs_between_them_end_at_the_129th() {
         }
         for portion in [1, 7, usize::MAX] {
             let outcome = attack(side, &Limits::default(), bytes.clone(), portion);
-            let peak = ASSEMBLY + 1 + SHORT_CONTROL;
+            let peak = ASSEMBLY + SMALLEST + SHORT_CONTROL;
             outcome.fails(side, Violation::TooManyEmptyFragments, 1008, peak);
         }
     }

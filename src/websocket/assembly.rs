@@ -1,6 +1,6 @@
 //! A message that is being put together, on the heap only while it is in pieces.
 //!
-//! Everything here grows with bytes that have arrived; no declared length is ever reserved.
+//! Everything here grows with bytes that have arrived, from 16 on; no declared length is ever reserved.
 
 use alloc::borrow::Cow;
 use alloc::string::String;
@@ -9,6 +9,9 @@ use alloc::vec::Vec;
 use super::event::{Compressed, Event, MessageKind, Violation};
 use crate::decode::{Middle, Piece};
 use crate::utf8::{InvalidUtf8, Validator};
+
+/// The first bytes of a message in pieces: no allocator hands out fewer.
+const SMALLEST: usize = 16;
 
 /// How many empty fragments one message may have before its last one.
 const MAX_EMPTY_FRAGMENTS: u8 = 128;
@@ -142,7 +145,8 @@ impl Message {
         let total = self.len().saturating_add(bytes.len());
         let most = most.min(isize::MAX as usize);
         let more = |capacity: usize, len: usize| {
-            total.max(capacity.saturating_mul(2).min(most)).saturating_sub(len)
+            let doubled = capacity.saturating_mul(2).max(SMALLEST);
+            total.max(doubled.min(most)).saturating_sub(len)
         };
         match self {
             Self::Text(text, validator) => {

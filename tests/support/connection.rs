@@ -10,6 +10,8 @@ use super::{KEY, ZERO_KEY, frame, header};
 /// What the heap of a connection is made of, in bytes on a 64-bit machine, besides the bytes of its
 /// messages. The box of a message in pieces:
 pub const ASSEMBLY: isize = 64;
+/// The first bytes of its buffer.
+pub const SMALLEST: isize = 16;
 /// A control frame in pieces: up to 125 bytes in a buffer that doubles.
 pub const CONTROL: isize = 2 * 125;
 /// One of a few bytes.
