@@ -35,3 +35,7 @@ impl Default for Limits {
         Self { message: 1024 * 1024, outbox: 2 * 1024 * 1024, head: 8 * 1024 }
     }
 }
+
+/// Where a buffer begins that doubles as bytes come: no allocator hands out fewer, and without it the
+/// first few of them would each be a move.
+pub(crate) const SMALLEST_BUFFER: usize = 16;

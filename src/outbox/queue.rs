@@ -15,10 +15,8 @@ use core::mem;
 pub use slices::Slices;
 
 use super::prepared::Prepared;
+use crate::limits::SMALLEST_BUFFER;
 use crate::wire::{FrameHeader, MAX_CONTROL_PAYLOAD, MAX_HEADER_LEN, mask};
-
-/// The first bytes of a buffer, so that it does not begin by growing for each small frame.
-const SMALLEST: usize = 16;
 
 /// A buffer is not worth shrinking for fewer bytes than this.
 const MIN_GIVEN_BACK: usize = 1024;
@@ -402,7 +400,7 @@ impl Mixed {
         }
         let needed = self.own.len() + len;
         if needed > self.own.capacity() {
-            let doubled = (self.own.capacity() * 2).max(SMALLEST);
+            let doubled = (self.own.capacity() * 2).max(SMALLEST_BUFFER);
             let doubled = doubled.min(limit.saturating_add(limit / 2));
             self.own.reserve_exact(needed.max(doubled) - self.own.len());
         }

@@ -8,10 +8,8 @@ use alloc::vec::Vec;
 
 use super::event::{Compressed, Event, MessageKind, Violation};
 use crate::decode::{Middle, Piece};
+use crate::limits::SMALLEST_BUFFER;
 use crate::utf8::{InvalidUtf8, Validator};
-
-/// The first bytes of a message in pieces: no allocator hands out fewer.
-const SMALLEST: usize = 16;
 
 /// How many empty fragments one message may have before its last one.
 const MAX_EMPTY_FRAGMENTS: u8 = 128;
@@ -145,7 +143,7 @@ impl Message {
         let total = self.len().saturating_add(bytes.len());
         let most = most.min(isize::MAX as usize);
         let more = |capacity: usize, len: usize| {
-            let doubled = capacity.saturating_mul(2).max(SMALLEST);
+            let doubled = capacity.saturating_mul(2).max(SMALLEST_BUFFER);
             total.max(doubled.min(most)).saturating_sub(len)
         };
         match self {

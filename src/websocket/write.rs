@@ -77,6 +77,8 @@ impl<R: Role> WebSocket<R> {
         self.write_frame(opcode, payload, out, sink)
     }
 
+    /// Any other message. The header is made once more, because the usual message would have to store
+    /// one that is handed on from there.
     #[inline(never)]
     fn write_frame(
         &mut self,
