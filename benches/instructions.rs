@@ -249,8 +249,9 @@ fn broadcast(len: usize, times: u64) {
     let mut shared = Outbox::keeping(&LIMITS, 4096);
     let (mut ws, mut own) = (WebSocket::server(&LIMITS), Outbox::new(&LIMITS));
     for _ in 0..times {
-        ws.send(black_box(&message), own.or(&mut shared)).expect("the outbox is empty");
-        own.flush(&mut shared, &mut Socket).expect("it takes all");
+        let mut out = own.sharing(&mut shared);
+        ws.send(black_box(&message), &mut out).expect("the outbox is empty");
+        out.write_to(&mut Socket).expect("it takes all");
     }
 }
 

@@ -110,8 +110,8 @@ fn broadcast(criterion: &mut Criterion) {
             bencher.iter(|| {
                 let message = Prepared::text(black_box(&text));
                 connections.iter_mut().all(|(ws, own, sink)| {
-                    ws.send(&message, own.or(&mut shared)).is_ok()
-                        && own.flush(&mut shared, sink).is_ok()
+                    let mut out = own.sharing(&mut shared);
+                    ws.send(&message, &mut out).is_ok() && out.write_to(sink).is_ok()
                 })
             });
         });

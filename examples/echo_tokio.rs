@@ -168,8 +168,9 @@ impl Connection {
             Err(error) => return Err(error),
         };
         let mut input = Input::new(scratch.get_mut(..len).unwrap_or_default());
-        self.state.receive(&mut input, self.out.or(out));
-        self.out.flush(out, &mut TryWrite(&self.socket))?;
+        let mut out = self.out.sharing(out);
+        self.state.receive(&mut input, &mut out);
+        out.write_to(&mut TryWrite(&self.socket))?;
         Ok(len == SCRATCH)
     }
 

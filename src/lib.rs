@@ -201,7 +201,7 @@ pub use input::Input;
 pub use limits::Limits;
 #[cfg(feature = "std")]
 pub use outbox::WriteError;
-pub use outbox::{Outbox, Prepared, SendError, Slices};
+pub use outbox::{Outbox, Prepared, SendError, Sharing, Slices};
 pub use role::{Client, Role, Server};
 pub use websocket::{AbnormalClosure, Compressed, Event, MessageKind, Violation, WebSocket};
 pub use wire::close::{CloseCode, CloseError, CloseFrame};

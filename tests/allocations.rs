@@ -125,12 +125,13 @@ fn sending_to_a_socket_that_takes_all_allocates_nothing() {
             ws.binary(&message.as_bytes()[..len], &mut out).unwrap();
             out.write_to(&mut io::sink()).unwrap();
         }
+        let mut out = own.sharing(&mut out);
         ws.text_fragment("frag", &mut out).unwrap();
         ws.ping(b"ping", &mut out).unwrap();
         ws.finish_message(&mut out).unwrap();
         ws.close(CloseCode::NORMAL, "done", &mut out);
-        own.flush(&mut out, &mut io::sink()).unwrap();
-        assert!(own.is_empty());
+        out.write_to(&mut io::sink()).unwrap();
+        assert!(out.is_empty());
     });
     assert_eq!(cost, NOTHING);
 }
@@ -157,8 +158,9 @@ fn a_broadcast_to_a_thousand_connections_allocates_nothing() {
     let (written, cost) = usage(|| {
         let mut written = 0;
         for (ws, own) in &mut connections {
-            ws.send(&shared, own.or(&mut out)).unwrap();
-            written += own.flush(&mut out, &mut io::sink()).unwrap();
+            let mut out = own.sharing(&mut out);
+            ws.send(&shared, &mut out).unwrap();
+            written += out.write_to(&mut io::sink()).unwrap();
         }
         written
     });

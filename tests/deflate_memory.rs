@@ -55,8 +55,9 @@ fn a_connection_that_has_been_busy_is_as_small_as_before() {
         let mut input = Input::new(read);
         while let Some(event) = ws.next(&mut input, &mut shared).unwrap() {
             let Ok(Event::Text(text)) = inflater.inflate(event, &mut room) else { panic!() };
-            deflater.text(&mut ws, &text, &mut Vec::new(), own.or(&mut shared)).unwrap();
-            own.flush(&mut shared, &mut io::sink()).unwrap();
+            let mut out = own.sharing(&mut shared);
+            deflater.text(&mut ws, &text, &mut Vec::new(), &mut out).unwrap();
+            out.write_to(&mut io::sink()).unwrap();
         }
     }
     drop(stream);

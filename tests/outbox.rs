@@ -318,7 +318,7 @@ fn act() -> impl Strategy<Value = Act> {
         2 => (0..600u16).prop_map(Act::Advance),
         3 => Just(Act::Append),
         3 => (0..600usize, 1..200usize, prop::bool::weighted(0.2)).prop_map(|(len, step, fails)| {
-            Act::Flush(Room { len, step, fails })
+            Act::Turn(Room { len, step, fails })
         }),
         1 => Just(Act::Clear),
     ]

@@ -8,7 +8,7 @@ mod support;
 use std::io::ErrorKind;
 use std::iter::repeat_n;
 
-use dormouse::{Limits, Outbox, Prepared, SendError};
+use dormouse::{CloseCode, Limits, Outbox, Prepared, SendError};
 use support::outboxes::{
     BLOCKS, LONG, drain, limited, mixed, pong, push_pongs_in_full, receive_ping,
 };
@@ -65,7 +65,19 @@ fn append_beyond_the_limit_is_refused_and_moves_nothing() {
 }
 
 #[test]
-fn own_bytes_come_before_shared_ones() {
+fn an_empty_outbox_takes_no_more_than_its_limit_either() {
+    let mut larger = limited(1000);
+    larger.push(&[1; 501]).unwrap();
+    let mut own = limited(500);
+    assert_eq!(own.append(&mut larger), Err(SendError::Full));
+    assert_eq!((own.len(), larger.len()), (0, 501));
+    larger.advance(1);
+    own.append(&mut larger).unwrap();
+    assert_eq!((own.len(), larger.len()), (500, 0));
+}
+
+#[test]
+fn own_bytes_come_before_those_of_a_turn() {
     let mut shared = Outbox::keeping(&Limits::default(), 4096);
     for own_len in [0, 1, 700] {
         let mut len = usize::MAX;
@@ -73,12 +85,16 @@ fn own_bytes_come_before_shared_ones() {
         while room <= len {
             let mut own = limited(5000);
             own.push(&vec![b'o'; own_len]).unwrap();
-            let expected = [waiting(&own), mixed(&mut shared)].concat();
+            let mut out = own.sharing(&mut shared);
+            mixed(&mut out);
+            let expected = waiting(&out);
             len = expected.len();
+            assert!(expected.starts_with(&vec![b'o'; own_len]) && len > own_len);
             // A socket that has blocked may take bytes again before the next call.
             let answers = repeat_n(Answer::Takes(1), room);
             let mut sink = Scripted::new(answers.chain([BLOCKS, Answer::Takes(usize::MAX)]));
-            assert_eq!(own.flush(&mut shared, &mut sink).unwrap(), room);
+            assert_eq!(out.write_to(&mut sink).unwrap(), room);
+            drop(out);
             assert_eq!([sink.taken, waiting(&own)].concat(), expected, "{room} bytes taken");
             assert!(shared.is_empty());
             room += 1;
@@ -86,22 +102,21 @@ fn own_bytes_come_before_shared_ones() {
     }
 }
 
-/// A connection whose socket breaks, with bytes in both outboxes, and the next one of its thread.
+/// A connection whose turn ends with bytes that were not written, and the next one of its thread.
 #[track_caller]
-fn breaks(own_len: usize, answers: &[Answer], error: ErrorKind) {
+fn nothing_is_left(turn: impl Fn(&mut Outbox, &mut Outbox)) {
     for keep in [0, 4096] {
         let mut shared = Outbox::keeping(&Limits::default(), keep);
         let mut dead = limited(2000);
-        dead.push(&vec![b'o'; own_len]).unwrap();
-        mixed(&mut shared);
-        let mut sink = Scripted::new(answers.iter().copied());
-        assert_eq!(dead.flush(&mut shared, &mut sink).unwrap_err().kind(), error);
+        turn(&mut dead, &mut shared);
         assert!(shared.is_empty() && waiting(&shared).is_empty());
 
         let (mut ws, mut next) = server();
-        ws.text("mine", next.or(&mut shared)).unwrap();
+        let mut out = next.sharing(&mut shared);
+        ws.text("mine", &mut out).unwrap();
         let mut sink = Scripted::new([Answer::Takes(usize::MAX)]);
-        next.flush(&mut shared, &mut sink).unwrap();
+        out.write_to(&mut sink).unwrap();
+        drop(out);
         assert_eq!(sink.taken, frame(FIN | TEXT, None, b"mine"), "and nothing of the dead one");
         assert!(next.is_empty() && shared.is_empty());
     }
@@ -110,28 +125,54 @@ fn breaks(own_len: usize, answers: &[Answer], error: ErrorKind) {
 #[test]
 fn what_a_dead_connection_sent_reaches_nobody_else() {
     let reset = Answer::Fails(ErrorKind::ConnectionReset);
+    let breaks = |own_len: usize, answers: &[Answer], error: ErrorKind| {
+        nothing_is_left(|dead, shared| {
+            dead.push(&vec![b'o'; own_len]).unwrap();
+            let mut out = dead.sharing(shared);
+            mixed(&mut out);
+            let mut sink = Scripted::new(answers.iter().copied());
+            assert_eq!(out.write_to(&mut sink).unwrap_err().kind(), error);
+        });
+    };
     for own_len in [0, 10] {
         breaks(own_len, &[reset], ErrorKind::ConnectionReset);
         breaks(own_len, &[Answer::Takes(7), reset], ErrorKind::ConnectionReset);
         breaks(own_len, &[Answer::Takes(10), Answer::Takes(7), reset], ErrorKind::ConnectionReset);
         breaks(own_len, &[Answer::Takes(7), Answer::Takes(0)], ErrorKind::WriteZero);
     }
-    // The socket is well, but more was sent than may wait.
-    breaks(1990, &[], ErrorKind::Other);
+}
+
+#[test]
+fn a_turn_that_ends_before_it_writes_loses_nothing_and_leaves_nothing() {
+    nothing_is_left(|own, shared| {
+        let expected = mixed(&mut own.sharing(shared));
+        assert_eq!(waiting(own), expected);
+    });
+    // Somebody who has sent past `sharing` is not known any more.
+    nothing_is_left(|own, shared| {
+        mixed(shared);
+        assert!(own.sharing(shared).is_empty());
+    });
 }
 
 #[test]
 fn own_or_shared() {
     let (mut own, mut shared) = (limited(100), limited(100));
-    own.or(&mut shared).push(b"abc").unwrap();
-    assert_eq!((own.len(), shared.len()), (0, 3));
-    own.flush(&mut shared, &mut Scripted::new([Answer::Takes(1)])).unwrap();
-    assert_eq!((own.len(), shared.len()), (2, 0));
-    own.or(&mut shared).push(b"def").unwrap();
-    assert_eq!((waiting(&own), shared.len()), (b"bcdef".to_vec(), 0));
-    own.flush(&mut shared, &mut Scripted::new([Answer::Takes(9)])).unwrap();
-    own.or(&mut shared).push(b"g").unwrap();
-    assert_eq!((own.len(), shared.len()), (0, 1));
+    let turn = |bytes: &[u8], taken: usize, own: &mut Outbox, shared: &mut Outbox| {
+        let mut out = own.sharing(shared);
+        out.push(bytes).unwrap();
+        let told = format!("{out:?}");
+        let len = out.len();
+        assert_eq!(out.write_to(&mut Scripted::new([Answer::Takes(taken)])).unwrap(), taken);
+        (len, told)
+    };
+    let (len, told) = turn(b"abc", 1, &mut own, &mut shared);
+    assert_eq!((len, own.len(), shared.len()), (3, 2, 0));
+    assert!(told.contains('3'), "{told}");
+    assert_eq!(turn(b"def", 4, &mut own, &mut shared).0, 5);
+    assert_eq!((waiting(&own), shared.len()), (b"f".to_vec(), 0));
+    assert_eq!(turn(b"g", 2, &mut own, &mut shared).0, 2);
+    assert_eq!((own.len(), shared.len()), (0, 0));
 }
 
 #[test]
@@ -139,24 +180,25 @@ fn a_slow_consumer_costs_its_limit_also_by_way_of_a_shared_outbox() {
     let (mut ws, _) = server();
     let limits = Limits { outbox: 5000, ..Limits::default() };
     let message = [7; 98];
-
-    // Who asks `or` is told when the outbox is full, and flushing does not fail.
-    let (mut own, mut shared) = (Outbox::new(&limits), Outbox::keeping(&limits, 4096));
+    // The limit is that of the connection, whatever the thread's own.
+    let (mut own, mut shared) = (Outbox::new(&limits), Outbox::keeping(&Limits::default(), 4096));
     let mut accepted = 0;
     for _ in 0..1000 {
-        accepted += usize::from(ws.binary(&message, own.or(&mut shared)).is_ok());
-        own.flush(&mut shared, &mut Scripted::new([])).unwrap();
+        let mut out = own.sharing(&mut shared);
+        accepted += usize::from(ws.binary(&message, &mut out).is_ok());
+        assert_eq!(out.write_to(&mut Scripted::new([])).unwrap(), 0);
+        drop(out);
         assert_eq!(own.len(), accepted * 100);
     }
     assert_eq!(own.len(), 5000);
 
-    // Who does not ask learns it from the flush.
-    let (mut own, mut failed) = (Outbox::new(&limits), 0);
-    for _ in 0..1000 {
-        ws.binary(&message, &mut shared).unwrap();
-        let flushed = own.flush(&mut shared, &mut Scripted::new([]));
-        failed += usize::from(flushed.is_err());
-        assert!(own.len() <= 5000 && shared.is_empty(), "{own:?} {shared:?}");
-    }
-    assert_eq!((own.len(), failed), (5000, 950));
+    let mut own = Outbox::new(&limits);
+    let mut out = own.sharing(&mut shared);
+    assert_eq!(ws.binary(&[7; 4997], &mut out), Err(SendError::TooBig));
+    ws.binary(&[7; 4996], &mut out).unwrap();
+    // A Close has a place whatever else waits, and nothing gets behind it.
+    ws.close(CloseCode::NORMAL, "", &mut out);
+    assert_eq!(ws.binary(b"", &mut out), Err(SendError::Closed));
+    drop(out);
+    assert_eq!((own.len(), shared.len()), (5004, 0));
 }

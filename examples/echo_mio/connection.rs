@@ -131,10 +131,11 @@ impl Connection {
                     self.may_have_bytes = !self.is_drained_by(len);
                     let Shared { scratch, out, codec } = &mut *shared;
                     let mut input = Input::new(scratch.get_mut(..len).unwrap_or_default());
-                    let (all, codec) = (self.out.or(out), codec.as_mut());
+                    let mut out = self.out.sharing(out);
+                    let (all, codec) = (&mut out, codec.as_mut());
                     self.state.receive(&mut input, all, codec, &mut self.window_bits);
                     // All the answers go out in one write.
-                    self.out.flush(out, &mut self.socket)?;
+                    out.write_to(&mut self.socket)?;
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.may_have_bytes = false;

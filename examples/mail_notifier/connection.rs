@@ -134,7 +134,8 @@ impl Connection {
     /// # Errors
     /// When the socket fails: the connection is to be removed.
     pub fn turn(&mut self, key: usize, desk: &mut Desk) -> io::Result<Next> {
-        self.flush(key, desk)?;
+        self.waiting.write_to(&mut self.socket)?;
+        self.go_on(key, desk)?;
         for _ in 0..desk.server.settings.reads_per_turn {
             if matches!(self.stage, Stage::Ending) {
                 return Ok(Next::Sleep);
@@ -163,9 +164,12 @@ impl Connection {
         }
         // A notice is far smaller than an outbox, and nothing waits in this one.
         let notice = notice.for_connection(ws, &mut desk.compressor);
-        let _ = ws.send(notice, self.waiting.or(&mut desk.out));
+        let mut out = self.waiting.sharing(&mut desk.out);
+        let _ = ws.send(notice, &mut out);
+        out.write_to(&mut self.socket)?;
+        drop(out);
         desk.tally.frames += 1;
-        self.flush(key, desk)
+        self.go_on(key, desk)
     }
 
     /// Finds out whether the peer is still there; called once in each round of pings.
@@ -184,9 +188,12 @@ impl Connection {
         }
         self.quiet += 1;
         // There is room: nothing waits.
-        let _ = ws.ping(b"", self.waiting.or(&mut desk.out));
+        let mut out = self.waiting.sharing(&mut desk.out);
+        let _ = ws.ping(b"", &mut out);
+        out.write_to(&mut self.socket)?;
+        drop(out);
         desk.tally.pings += 1;
-        self.flush(key, desk)?;
+        self.go_on(key, desk)?;
         Ok(Next::Sleep)
     }
 
@@ -202,10 +209,11 @@ impl Connection {
         desk: &mut Desk,
     ) -> io::Result<()> {
         if let Stage::Open(ws) = &mut self.stage {
-            ws.close(code, reason, self.waiting.or(&mut desk.out));
+            ws.close(code, reason, &mut self.waiting);
             self.end(key, desk);
         }
-        self.flush(key, desk)
+        self.waiting.write_to(&mut self.socket)?;
+        self.go_on(key, desk)
     }
 
     /// Does what a deadline asks for, if it is over.
@@ -221,8 +229,8 @@ impl Connection {
             Stage::Head(_) => {
                 timeouts.with_label_values(&["handshake"]).inc();
                 // As a courtesy, as far as the socket takes it at once.
-                let _ = site::too_late().write(self.waiting.or(&mut desk.out));
-                let _ = self.waiting.flush(&mut desk.out, &mut self.socket);
+                let _ = site::too_late().write(&mut self.waiting);
+                let _ = self.waiting.write_to(&mut self.socket);
                 Ok(Next::Removal)
             }
             Stage::Open(_) => {
@@ -246,15 +254,15 @@ impl Connection {
         self.quiet = 0;
         let Desk { mailboxes, scratch, out, server, tally, compressor, .. } = &mut *desk;
         let mut input = Input::new(&mut scratch[..len]);
+        let mut out = self.waiting.sharing(out);
         let mut ends = false;
         if let Stage::Head(reader) = &mut self.stage {
-            let out = self.waiting.or(out);
             let served = match reader.next(&mut input) {
                 Ok(None) => return Ok(()),
-                Ok(Some(head)) => site::serve(&head, &self.socket, mailboxes, server, out),
+                Ok(Some(head)) => site::serve(&head, &self.socket, mailboxes, server, &mut out),
                 Err(error) => {
                     server.refused("head", &[("error", &error)]);
-                    let _ = Refusal::from(error).write(out);
+                    let _ = Refusal::from(error).write(&mut out);
                     Served::Answered
                 }
             };
@@ -267,23 +275,24 @@ impl Connection {
                         ws.allow_compressed();
                     }
                     let state = mailboxes.state(mailbox);
-                    tally.frames += greet(&mut ws, state, known, server, compressor, out);
+                    tally.frames += greet(&mut ws, state, known, server, compressor, &mut out);
                     self.stage = Stage::Open(ws);
                     self.deadline.clear();
                 }
             }
         }
         if let Stage::Open(ws) = &mut self.stage {
-            let out = self.waiting.or(out);
             // A page has nothing to say: its messages end here. Pings and Close have their answers
             // in the outbox, and so has a violation.
-            while let Ok(Some(_)) = ws.next(&mut input, out) {}
+            while let Ok(Some(_)) = ws.next(&mut input, &mut out) {}
             ends = ws.is_closed();
         }
+        out.write_to(&mut self.socket)?;
+        drop(out);
         if ends {
             self.end(key, desk);
         }
-        self.flush(key, desk)
+        self.go_on(key, desk)
     }
 
     /// Nothing more is to be said than what is queued already.
@@ -296,9 +305,8 @@ impl Connection {
         desk.deadlines.set(&mut self.deadline, key, desk.server.settings.close_timeout);
     }
 
-    /// Writes what is queued, then does what had to wait for that.
-    fn flush(&mut self, key: usize, desk: &mut Desk) -> io::Result<()> {
-        self.waiting.flush(&mut desk.out, &mut self.socket)?;
+    /// Does what had to wait until all is written, or sees to it that the peer takes it in time.
+    fn go_on(&mut self, key: usize, desk: &mut Desk) -> io::Result<()> {
         if !self.is_open() {
             if self.waiting.is_empty() && matches!(self.stage, Stage::Ending) {
                 self.stage = Stage::Lingering;
@@ -309,8 +317,7 @@ impl Connection {
         if self.waiting.is_empty() {
             self.deadline.clear();
             if std::mem::take(&mut self.is_behind) {
-                self.catch_up(key, desk);
-                self.waiting.flush(&mut desk.out, &mut self.socket)?;
+                self.catch_up(key, desk)?;
             }
         }
         if !self.waiting.is_empty() && !self.deadline.is_set() {
@@ -319,14 +326,17 @@ impl Connection {
         Ok(())
     }
 
-    /// Queues the latest state for a connection that missed some.
-    fn catch_up(&mut self, key: usize, desk: &mut Desk) {
-        let Some(mailbox) = desk.mailboxes.watched_by(key) else { return };
+    /// Sends the latest state to a connection that missed some.
+    fn catch_up(&mut self, key: usize, desk: &mut Desk) -> io::Result<()> {
+        let Some(mailbox) = desk.mailboxes.watched_by(key) else { return Ok(()) };
         if let Stage::Open(ws) = &mut self.stage {
             let latest = notice::snapshot(desk.mailboxes.state(mailbox));
-            let _ = desk.compressor.text(ws, &latest, self.waiting.or(&mut desk.out));
+            let mut out = self.waiting.sharing(&mut desk.out);
+            let _ = desk.compressor.text(ws, &latest, &mut out);
+            out.write_to(&mut self.socket)?;
             desk.tally.frames += 1;
         }
+        Ok(())
     }
 }
 

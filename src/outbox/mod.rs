@@ -10,6 +10,7 @@
 //! | `queue` | the queue on the heap: own bytes, shared frames and at most one unsent pong |
 //! | `queue/slices` | what waits, for a vectored write |
 //! | `direct` | a frame that is written without waiting |
+//! | `sharing` | `Sharing`: a connection's turn with the outbox of its thread |
 //! | `prepared` | `Prepared`: a frame encoded once for many connections |
 //!
 //! Layer 3: knows frames and bytes; whether a frame may be sent now is for `WebSocket`.
@@ -18,6 +19,7 @@
 mod direct;
 mod prepared;
 mod queue;
+mod sharing;
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -30,6 +32,7 @@ pub use direct::WriteError;
 pub use prepared::Prepared;
 use queue::Queue;
 pub use queue::Slices;
+pub use sharing::Sharing;
 
 use crate::limits::Limits;
 use crate::wire::FrameHeader;
@@ -48,7 +51,7 @@ const SLICES_PER_WRITE: usize = 64;
 ///   to the connection's own outbox. So a connection whose socket takes all never owns a write
 ///   buffer.
 ///
-/// With both, a connection sends where [`or`](Self::or) says, and `flush` writes.
+/// With both, a connection sends into what [`sharing`](Self::sharing) gives for its turn.
 ///
 #[cfg_attr(feature = "std", doc = "```")]
 #[cfg_attr(not(feature = "std"), doc = "```ignore")]
@@ -68,8 +71,10 @@ const SLICES_PER_WRITE: usize = 64;
 /// let mut shared = Outbox::keeping(&limits, 64 * 1024); // of the thread
 /// let mut own = Outbox::new(&limits); // of the connection
 ///
-/// own.or(&mut shared).push(b"0123456789")?;
-/// own.flush(&mut shared, &mut socket)?; // takes four bytes, then would block
+/// let mut out = own.sharing(&mut shared);
+/// out.push(b"0123456789")?;
+/// out.write_to(&mut socket)?; // takes four bytes, then would block
+/// drop(out);
 ///
 /// assert!(shared.is_empty());
 /// assert_eq!(own.slices().collect::<Vec<_>>(), [b"456789"]);
@@ -157,66 +162,38 @@ impl Outbox {
         Ok(())
     }
 
-    /// Where to send now: here while something waits here, for the order of the bytes and for the
-    /// limit; otherwise into `shared`.
+    /// What a connection sends into during its turn: `shared`, the outbox of its thread, unless
+    /// something waits here. All at once is here again when the turn ends, but for what was written.
     ///
-    /// **What is in `shared` belongs to this connection.** Between sending and `flush` there must be
-    /// no way out that leaves it there, or the next connection sends it: whoever drops a connection
-    /// in between calls [`shared.clear()`](Self::clear).
+    /// Hold it for the whole turn, from the first frame that is sent to the last byte that is
+    /// written; then ask this outbox whether anything [waits](Self::is_empty). Its limit is the limit
+    /// of this outbox. `shared` is this connection's meanwhile: what was in it before is dropped,
+    /// because it is not known whose it was.
     #[inline]
-    pub fn or<'o>(&'o mut self, shared: &'o mut Self) -> &'o mut Self {
-        if self.is_empty() { shared } else { self }
-    }
-
-    /// Writes what waits here, then what this connection has sent into `shared`, until nothing waits
-    /// or `sink` would block. What is left stays here. Returns the bytes written. Needs `std`.
-    ///
-    /// `shared` is empty afterwards in any case: what is in it is this connection's, and must not
-    /// reach the next one.
-    ///
-    /// # Errors
-    ///
-    /// As [`write_to`](Self::write_to); [`SendError::Full`] in an [`io::Error`] if more was sent into
-    /// `shared` than fits here, which cannot happen to those who ask [`or`](Self::or). The connection
-    /// is of no more use then.
-    #[cfg(feature = "std")]
-    pub fn flush(&mut self, shared: &mut Self, sink: &mut impl io::Write) -> io::Result<usize> {
-        let mut flush = || {
-            let mut written = self.write_to(sink)?;
-            if self.is_empty() {
-                written = written.saturating_add(shared.write_to(sink)?);
-            }
-            self.append(shared).map_err(io::Error::other)?;
-            Ok(written)
-        };
-        let flushed = flush();
-        if flushed.is_err() {
-            shared.clear();
-        }
-        flushed
+    pub fn sharing<'o>(&'o mut self, shared: &'o mut Self) -> Sharing<'o> {
+        Sharing::new(self, shared)
     }
 
     /// Moves everything that waits in `other` behind what waits here. `other` is empty afterwards.
     ///
-    /// For those who write by themselves, from [`slices`](Self::slices) and with
-    /// [`advance`](Self::advance); `flush` does it for the others. After it fails, and whenever the
-    /// connection is dropped instead, `other` has to be [cleared](Self::clear): a thread's outbox
-    /// must be empty before the next connection uses it.
-    ///
     /// # Errors
     ///
-    /// [`SendError::Full`] if something waits here already and both together pass the limit. Nothing
-    /// is moved then.
+    /// [`SendError::Full`] if that passes the limit. Nothing is moved then. An empty outbox takes all
+    /// of one whose limit is no larger.
     pub fn append(&mut self, other: &mut Self) -> Result<(), SendError> {
         let Some(theirs) = other.queue.as_mut().filter(|theirs| !theirs.is_empty()) else {
             return Ok(());
         };
+        if !self.is_empty() || other.limit > self.limit {
+            let limit = self.limit as usize;
+            let waiting = self.queue.as_ref().map_or(0, |queue| queue.len_without_pong());
+            if waiting.saturating_add(theirs.len_without_pong()) > limit {
+                return Err(SendError::Full);
+            }
+        }
         if self.is_empty() && other.keep == 0 {
             self.queue = other.queue.take();
             return Ok(());
-        }
-        if !self.is_empty() {
-            self.queue_with_room(theirs.len_without_pong()).map_err(|_| SendError::Full)?;
         }
         // A connection that stalls costs no more than it must. A queue that keeps its buffers has them.
         match theirs.to_one().filter(|_| self.is_empty() && self.keep == 0) {
@@ -361,12 +338,18 @@ impl Outbox {
     /// The queue, if it may take `len` more bytes.
     #[inline]
     fn queue_with_room(&mut self, len: usize) -> Result<&mut Queue, SendError> {
+        self.has_room(len)?;
+        Ok(self.queue.get_or_insert_default())
+    }
+
+    #[inline]
+    fn has_room(&self, len: usize) -> Result<(), SendError> {
         let limit = self.limit as usize;
         let waiting = self.queue.as_ref().map_or(0, |queue| queue.len_without_pong());
-        if waiting.saturating_add(len) > limit {
-            return Err(if len > limit { SendError::TooBig } else { SendError::Full });
+        match waiting.saturating_add(len) > limit {
+            false => Ok(()),
+            true => Err(if len > limit { SendError::TooBig } else { SendError::Full }),
         }
-        Ok(self.queue.get_or_insert_default())
     }
 
     /// Empties the queue and gives memory back, down to what is to be kept.

@@ -244,8 +244,9 @@ impl Step {
             }
             Self::Broadcast(shared, taken) => {
                 let (ws, own) = connection.server();
-                ws.send(shared, own.or(&mut thread.out)).unwrap();
-                own.flush(&mut thread.out, &mut Takes(*taken)).unwrap();
+                let mut out = own.sharing(&mut thread.out);
+                ws.send(shared, &mut out).unwrap();
+                out.write_to(&mut Takes(*taken)).unwrap();
             }
             Self::Drain(by) => {
                 while !connection.out.is_empty() {

@@ -23,17 +23,20 @@ fn a_peer_that_stalls_costs_its_tail_and_a_handle() {
         let mut per_thread = warm_outbox();
         let text = "x".repeat(len);
         let ((), cost) = usage(|| {
-            ws.text(&text, own.or(&mut per_thread)).unwrap();
-            let taken = per_thread.len() - rest;
-            own.flush(&mut per_thread, &mut Scripted::new([Answer::Takes(taken)])).unwrap();
+            let mut out = own.sharing(&mut per_thread);
+            ws.text(&text, &mut out).unwrap();
+            let taken = out.len() - rest;
+            out.write_to(&mut Scripted::new([Answer::Takes(taken)])).unwrap();
         });
         assert_eq!((own.len(), per_thread.len()), (rest, 0));
         // The two counts of what could be shared stand before the bytes.
         assert!(cost.kept <= HANDLE + 16 + rest as isize + 8, "{rest}: {cost:?}");
 
         // What is said meanwhile goes behind it, whatever it is.
-        ws.ping(b"still there?", own.or(&mut per_thread)).unwrap();
-        ws.send(&shared(&"y".repeat(500)), own.or(&mut per_thread)).unwrap();
+        let mut out = own.sharing(&mut per_thread);
+        ws.ping(b"still there?", &mut out).unwrap();
+        ws.send(&shared(&"y".repeat(500)), &mut out).unwrap();
+        drop(out);
         let bytes = own.slices().collect::<Vec<_>>().concat();
         let expected = [&b"x".repeat(rest)[..], b"\x89\x0cstill there?\x81\x7e\x01\xf4"].concat();
         assert!(bytes.starts_with(&expected) && bytes.len() == expected.len() + 500, "{bytes:?}");
@@ -95,7 +98,7 @@ fn a_full_outbox_costs_twice_its_limit_at_most() {
     }
 }
 
-/// The same if it is filled out of a shared outbox, by somebody who does not ask `or` and drains slowly.
+/// The same if it is filled out of a shared outbox, piece by piece, and drains slowly.
 #[test]
 fn a_full_outbox_costs_twice_its_limit_at_most_by_way_of_a_shared_one() {
     let limits = Limits { outbox: FULL as u32, ..Limits::default() };

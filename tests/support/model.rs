@@ -93,20 +93,6 @@ impl Model {
         Ok(())
     }
 
-    /// Writes to a socket that takes `room` bytes and then blocks, or fails. Says whether all went
-    /// well; if not, what was in `shared` is gone.
-    pub fn flush(&mut self, shared: &mut Self, room: usize, fails: bool, limit: usize) -> bool {
-        let (own, theirs) = (self.bytes().len(), shared.bytes().len());
-        self.advance(room);
-        if self.frames.is_empty() {
-            shared.advance(room - own);
-        }
-        let is_cut = room < own + theirs;
-        let flushed = !(fails && is_cut) && self.append(shared, limit).is_ok();
-        shared.clear();
-        flushed
-    }
-
     pub fn clear(&mut self) {
         *self = Self::default();
     }

@@ -169,8 +169,10 @@ impl Member {
             Ok(0) => Err(ErrorKind::UnexpectedEof.into()),
             Ok(len) => {
                 let mut input = Input::new(scratch.get_mut(..len).unwrap_or_default());
-                self.state.receive(&mut input, self.out.or(out), said);
-                self.out.flush(out, &mut self.socket)?;
+                let mut out = self.out.sharing(out);
+                self.state.receive(&mut input, &mut out, said);
+                out.write_to(&mut self.socket)?;
+                drop(out);
                 if matches!(self.state, State::Closing) && self.out.is_empty() {
                     return Err(ErrorKind::ConnectionAborted.into());
                 }
@@ -187,8 +189,9 @@ impl Member {
     /// The socket's, or that the member has not read for too long.
     fn hear(&mut self, message: &Prepared, out: &mut Outbox) -> io::Result<()> {
         if let State::Open(ws) = &mut self.state {
-            ws.send(message, self.out.or(out)).map_err(io::Error::other)?;
-            self.out.flush(out, &mut self.socket)?;
+            let mut out = self.out.sharing(out);
+            ws.send(message, &mut out).map_err(io::Error::other)?;
+            out.write_to(&mut self.socket)?;
         }
         Ok(())
     }
