@@ -141,7 +141,7 @@
 //!
 //! | feature | default | adds |
 //! |---|---|---|
-//! | `std` | yes | `Outbox::write_to` and `Outbox::flush`, and SIMD chosen at run time |
+//! | `std` | yes | `Outbox::write_to`, `WebSocket::write_text` and `write_binary`, and SIMD chosen at run time |
 //! | `simdutf8` | yes | UTF-8 validation with SIMD |
 //! | `deflate` | no | compressed messages (permessage-deflate, RFC 7692), in Rust |
 //!

@@ -274,7 +274,7 @@ fn s7_1_2_code_and_reason_arrive_as_they_were_given() {
         assert_eq!((frame.code, &*frame.reason), (code, "schluß"));
     }
     let (mut ws, mut out) = server();
-    ws.close(None, "without a code there is no reason", &mut out);
+    ws.close_without_code(&mut out);
     assert_eq!(waiting(&out), frame(CLOSE, None, b""));
 }
 

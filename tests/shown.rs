@@ -6,13 +6,14 @@ mod support;
 use std::error::Error;
 use std::fmt::Debug;
 
-use dormouse::client::ConnectError;
+use dormouse::client::{Connect, ConnectError};
 use dormouse::decode::FrameError;
-use dormouse::http::{FieldError, HeadError, HeadReader};
-use dormouse::server::{AcceptError, AnswerError, Refusal};
+use dormouse::http::{EMPTY_HEADER, FieldError, HeadError, HeadReader, Request};
+use dormouse::server::{AcceptError, Answer, AnswerError, BadRequest, Refusal, Upgrade};
 use dormouse::wire::HeaderError;
 use dormouse::{
-    AbnormalClosure, Client, CloseCode, CloseError, Input, Limits, Prepared, SendError, Violation,
+    AbnormalClosure, Client, CloseCode, CloseError, CloseFrame, Input, Limits, Outbox, Prepared,
+    SendError, Violation,
 };
 use support::{KEY, TEXT, client, feed, frame, server};
 
@@ -47,6 +48,53 @@ fn debug_tells_lengths_and_states() {
     shows(&reader, "HeadReader { len: 31, limit: 8192, failed: None }");
 }
 
+/// Paths and the names of fields are shown; what stands in a query, in the value of a field or in a list
+/// of subprotocols may be a password.
+#[test]
+fn debug_of_heads_tells_names_and_no_values() {
+    let request = format!(
+        "GET /chat?token={SECRET} HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+         Sec-WebSocket-Protocol: mail.v1, {SECRET}\r\nCookie: {SECRET}\r\n\r\n"
+    );
+    let mut headers = [EMPTY_HEADER; 16];
+    let request = Request::parse(request.as_bytes(), &mut headers).unwrap();
+    let names = "\"Host\", \"Connection\", \"Upgrade\", \"Sec-WebSocket-Version\", \
+        \"Sec-WebSocket-Key\", \"Sec-WebSocket-Protocol\", \"Cookie\"";
+    let shown = format!(
+        "Request {{ method: \"GET\", path: \"/chat\", version: Http11, fields: [{names}], .. }}"
+    );
+    shows(&request, &shown);
+    assert_eq!(request.version().to_string(), "HTTP/1.1");
+    let upgrade = Upgrade::read(&request).unwrap();
+    shows(&upgrade, &format!("Upgrade {{ request: {shown}, origin: None, .. }}"));
+
+    let secret = [("Set-Cookie", SECRET)];
+    let accept = upgrade.accept().protocol(Some("mail.v1")).headers(&secret);
+    let shown = "protocol: Some(\"mail.v1\"), extensions: None, headers: [\"Set-Cookie\"]";
+    shows(&accept, &format!("Accept {{ {shown}, .. }}"));
+    let answer = Answer::new(200).headers(&secret).body(SECRET.as_bytes());
+    shows(&answer, "Answer { status: 200, headers: [\"Set-Cookie\"], body_len: 7, .. }");
+
+    let target = format!("/chat?token={SECRET}");
+    let (secret, offers) = ([("Authorization", SECRET)], ["mail.v1", SECRET]);
+    let connect = Connect::new("a", &target).headers(&secret).protocols(&offers);
+    let shown = "host: \"a\", path: \"/chat\", origin: None, headers: [\"Authorization\"]";
+    shows(&connect, &format!("Connect {{ {shown}, .. }}"));
+    let handshake = connect.write([0; 16], &mut Outbox::new(&Limits::default())).unwrap();
+    shows(&handshake, "Handshake { .. }");
+}
+
+#[test]
+fn a_close_is_shown_as_its_number_and_its_reason() {
+    let told = |code: u16, reason: &'static str| {
+        CloseFrame { code: code.try_into().unwrap(), reason: reason.into() }.to_string()
+    };
+    assert_eq!((told(1001, "bye"), told(4001, "")), ("1001: bye".to_owned(), "4001".to_owned()));
+    assert_eq!(CloseCode::try_from(1006), Err(CloseError::InvalidCode(1006)));
+    assert_eq!(u16::from(CloseCode::NORMAL), 1000);
+}
+
 /// An error says what is wrong in one line, and an error of a layer above says the same.
 #[test]
 fn errors_tell_one_line() {
@@ -56,7 +104,10 @@ fn errors_tell_one_line() {
         (Box::new(Violation::from(FrameError::Unmasked)), "unmasked frame from a client"),
         (Box::new(Violation::from(CloseError::OneByteBody)), "Close body of one byte"),
         (Box::new(CloseError::InvalidCode(1005)), "close code 1005 must not be sent"),
-        (Box::new(Violation::MessageTooBig), "message is larger than the limit"),
+        (
+            Box::new(Violation::MessageTooBig),
+            "message is larger than the limit (`Limits::message`)",
+        ),
         (Box::new(AbnormalClosure), "connection ended without a Close frame"),
         (Box::new(SendError::Full), "outbox is full"),
         (Box::new(HeadError::BareLf), "a line ends with LF alone"),
@@ -66,10 +117,11 @@ fn errors_tell_one_line() {
         (Box::new(HeadError::StatusLine), "the status line is malformed"),
         (Box::new(HeadError::BodyLength), "the head does not tell the length of the body"),
         (Box::new(Refusal::from(HeadError::Incomplete)), "400 Bad Request: the head has no end"),
+        (Box::new(BadRequest::Body), "the request announces a body"),
         (Box::new(Refusal::Forbidden), "403 Forbidden: this origin or user may not connect"),
         (
             Box::new(AnswerError::from(SendError::TooBig)),
-            "frame is larger than the outbox may ever hold",
+            "larger than the outbox may ever hold (`Limits::outbox`)",
         ),
         (Box::new(AcceptError::from(FieldError::Name)), "a field name is not a token"),
         (Box::new(ConnectError::from(HeadError::Trailing)), "bytes follow the head"),

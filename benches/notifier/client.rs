@@ -91,7 +91,7 @@ pub fn open(mut socket: TcpStream, target: &str) -> Result<Watcher, Box<dyn Erro
 /// When the server does not answer.
 pub fn close(mut watcher: Watcher) -> Result<(), Box<dyn Error + Send + Sync>> {
     let mut out = Outbox::new(&Limits::default());
-    watcher.ws.close(None, "", &mut out);
+    watcher.ws.close_without_code(&mut out);
     out.write_to(&mut watcher.socket)?;
     let mut scratch = [0; 1024];
     while watcher.socket.read(&mut scratch)? > 0 {}

@@ -39,13 +39,15 @@
 //! # Ok::<(), dormouse::client::ConnectError>(())
 //! ```
 
-use super::draft::{self, Draft, Head, check_fields};
+use core::fmt;
+
+use super::draft::{self, Draft, Head, Names, check_fields};
 use super::{AcceptKey, Key, encode};
 use crate::http::{Extension, FieldError, Fields, HeadError, Response, Version, grammar};
 use crate::outbox::{Outbox, SendError};
 
 /// An upgrade request, ready to be completed and written.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 #[must_use = "a request does nothing until it is written"]
 pub struct Connect<'a> {
     host: &'a str,
@@ -61,16 +63,16 @@ pub struct Connect<'a> {
 #[non_exhaustive]
 pub enum ConnectError {
     /// §4.1: the host to connect to is not a host with an optional port.
-    #[error("the host is malformed")]
+    #[error("the host to connect to is not `name` or `name:port`")]
     Host,
     /// §3: the target does not begin with `/`, or has a space, a fragment or bytes beyond ASCII.
-    #[error("the target is malformed")]
+    #[error("the target is not a path that begins with `/`, with an optional query")]
     Target,
     /// RFC 6454 §7.1: the origin to send is not one origin in ASCII.
-    #[error("the origin is malformed")]
+    #[error("the origin to send is not one origin in ASCII")]
     Origin,
     /// §4.1: a subprotocol to offer is not a token, or is there twice.
-    #[error("the subprotocols to offer are malformed")]
+    #[error("a subprotocol to offer is not a token, or is there twice")]
     Protocols,
     /// §9.1: the extensions to offer do not follow the grammar.
     #[error("the extensions to offer are malformed")]
@@ -193,6 +195,18 @@ impl<'a> Connect<'a> {
     }
 }
 
+/// Leaves out the query and the subprotocols, which may be tokens of a user.
+impl fmt::Debug for Connect<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connect")
+            .field("host", &self.host)
+            .field("path", &self.target.split('?').next().unwrap_or_default())
+            .field("origin", &self.origin)
+            .field("headers", &Names(self.headers))
+            .finish_non_exhaustive()
+    }
+}
+
 /// A request with its key.
 struct Keyed<'c, 'a> {
     connect: &'c Connect<'a>,
@@ -236,7 +250,7 @@ impl Head for Keyed<'_, '_> {
 ///
 /// It borrows the offered names, so a client that keeps many handshakes in flight best offers
 /// constants.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 #[must_use = "the response has to be verified"]
 pub struct Handshake<'a> {
     accept: AcceptKey,
@@ -249,6 +263,12 @@ pub struct Handshake<'a> {
 pub struct Accepted<'h, 'b> {
     protocol: Option<&'b str>,
     fields: Fields<'h, 'b>,
+}
+
+impl fmt::Debug for Handshake<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handshake").finish_non_exhaustive()
+    }
 }
 
 impl Handshake<'_> {

@@ -4,6 +4,7 @@
 //! value can end its line and begin another one (RFC 9112 §11.1).
 
 use alloc::vec::Vec;
+use core::fmt;
 
 use crate::http::{FieldError, grammar};
 use crate::outbox::{Outbox, SendError};
@@ -78,6 +79,15 @@ pub(super) fn check_fields(fields: &[(&str, &str)], reserved: &[&str]) -> Result
         }
     }
     Ok(())
+}
+
+/// The names of a caller's fields: what `Debug` may show, because values are cookies and passwords.
+pub(super) struct Names<'a>(pub(super) &'a [(&'a str, &'a str)]);
+
+impl fmt::Debug for Names<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
+    }
 }
 
 /// A number in decimal, without the heap.

@@ -75,7 +75,7 @@ impl<'b> Key<'b> {
 }
 
 /// §4.2.2: the hash of a [`Key`], from which the answer to it is made.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 struct Hash([u8; 20]);
 
 impl Hash {
@@ -86,7 +86,7 @@ impl Hash {
 }
 
 /// §4.2.2: the answer to a [`Key`], the value of `Sec-WebSocket-Accept`.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 struct AcceptKey([u8; AcceptKey::LEN]);
 
 impl AcceptKey {

@@ -2,6 +2,8 @@
 //!
 //! RFC 9110 §5. Layer 2: values are bytes here; what they mean is for the caller.
 
+use core::fmt;
+
 use super::extension::{Extension, ExtensionError};
 use super::grammar::Elements;
 use super::{HeadError, Header};
@@ -23,7 +25,7 @@ use super::{HeadError, Header};
 /// assert_eq!(fields.get("ACCEPT"), Some(&b"text/html, , text/plain"[..]));
 /// assert_eq!(fields.elements("accept").count(), 3);
 /// ```
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Fields<'h, 'b> {
     lines: &'h [Header<'b>],
 }
@@ -115,6 +117,13 @@ impl<'h, 'b> Fields<'h, 'b> {
             }
         }
         Ok(length)
+    }
+}
+
+/// Shows the names alone: values are cookies and passwords.
+impl fmt::Debug for Fields<'_, '_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.lines.iter().map(|line| line.name)).finish()
     }
 }
 

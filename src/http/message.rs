@@ -3,6 +3,7 @@
 //! RFC 9112 §3 and §4. Layer 2: the one place that calls `httparse`; it says what a head holds and
 //! leaves what it ought to hold to `server` and `client`.
 
+use core::fmt;
 use core::mem::MaybeUninit;
 
 use super::{Fields, HeadError, Header};
@@ -17,13 +18,22 @@ pub enum Version {
     Http11,
 }
 
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Http10 => "HTTP/1.0",
+            Self::Http11 => "HTTP/1.1",
+        })
+    }
+}
+
 /// The head of a request.
 ///
 /// Two ways lead here: [`parse`](Self::parse) from bytes, and [`from_parts`](Self::from_parts)
 /// for an embedder whose HTTP server has parsed already. Everything after is the same.
 ///
 /// `'b` is the head, `'h` the array of fields; the view is a few words and freely copied.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Request<'h, 'b> {
     method: &'b str,
     target: &'b str,
@@ -277,6 +287,18 @@ impl<'h, 'b> Response<'h, 'b> {
     /// As [`Fields::content_length`].
     pub fn content_length(&self) -> Result<Option<u64>, HeadError> {
         self.fields.content_length()
+    }
+}
+
+/// Leaves out the query, which may hold a token.
+impl fmt::Debug for Request<'_, '_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request")
+            .field("method", &self.method)
+            .field("path", &self.path())
+            .field("version", &self.version)
+            .field("fields", &self.fields)
+            .finish_non_exhaustive()
     }
 }
 

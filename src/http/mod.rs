@@ -126,6 +126,6 @@ pub enum FieldError {
     #[error("a field value has a control character")]
     Value,
     /// The field is one that the message sets itself.
-    #[error("a field name is reserved")]
+    #[error("a field name is one that the message sets itself")]
     Reserved,
 }

@@ -31,7 +31,7 @@ impl Outbox {
         &mut self,
         header: FrameHeader,
         payload: &[u8],
-        sink: &mut impl io::Write,
+        sink: &mut (impl io::Write + ?Sized),
     ) -> Option<Result<usize, WriteError>> {
         let start = header.encode_short()?;
         let len = start.len().saturating_add(payload.len());
@@ -46,7 +46,7 @@ impl Outbox {
         &mut self,
         header: FrameHeader,
         payload: &[u8],
-        sink: &mut impl io::Write,
+        sink: &mut (impl io::Write + ?Sized),
     ) -> Result<usize, WriteError> {
         let len = header.encoded_len().saturating_add(payload.len());
         if header.mask.is_some() || !self.lets_pass(len) {
@@ -70,7 +70,7 @@ impl Outbox {
         &mut self,
         header: FrameHeader,
         payload: &[u8],
-        sink: &mut impl io::Write,
+        sink: &mut (impl io::Write + ?Sized),
     ) -> Result<usize, WriteError> {
         let before = self.write_to(sink)?;
         let is_next = self.is_empty();
@@ -84,7 +84,7 @@ impl Outbox {
     fn write_parts(
         &mut self,
         parts: [&[u8]; 2],
-        sink: &mut impl io::Write,
+        sink: &mut (impl io::Write + ?Sized),
     ) -> Result<usize, WriteError> {
         let len = parts.iter().map(|part| part.len()).sum();
         // Inline is what nearly every write is: all of it is taken.
@@ -100,7 +100,7 @@ impl Outbox {
         &mut self,
         first: io::Result<usize>,
         parts: [&[u8]; 2],
-        sink: &mut impl io::Write,
+        sink: &mut (impl io::Write + ?Sized),
     ) -> Result<usize, WriteError> {
         let (mut result, mut total) = (first, 0usize);
         while let Some(written) = taken(result)? {
@@ -117,7 +117,7 @@ impl Outbox {
 
 /// One write of both parts.
 #[inline]
-fn write_both(parts: [&[u8]; 2], sink: &mut impl io::Write) -> io::Result<usize> {
+fn write_both(parts: [&[u8]; 2], sink: &mut (impl io::Write + ?Sized)) -> io::Result<usize> {
     match parts {
         [front, []] => sink.write(front),
         [[], back] => sink.write(back),

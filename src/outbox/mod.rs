@@ -99,8 +99,8 @@ pub enum SendError {
     /// The outbox has no room now. Write first, and stop reading from a peer that does not read.
     #[error("outbox is full")]
     Full,
-    /// The frame is larger than [`Limits::outbox`]: it can never be queued.
-    #[error("frame is larger than the outbox may ever hold")]
+    /// A frame or a head is larger than [`Limits::outbox`]: it can never be queued.
+    #[error("larger than the outbox may ever hold (`Limits::outbox`)")]
     TooBig,
     /// §5.5.1: "The application MUST NOT send any more data frames after sending a Close frame."
     #[error("a Close frame has been sent")]
@@ -242,7 +242,7 @@ impl Outbox {
     /// again); [`io::ErrorKind::WriteZero`] if it takes nothing.
     #[cfg(feature = "std")]
     #[inline]
-    pub fn write_to(&mut self, sink: &mut impl io::Write) -> io::Result<usize> {
+    pub fn write_to(&mut self, sink: &mut (impl io::Write + ?Sized)) -> io::Result<usize> {
         let Some(queue) = &self.queue else { return Ok(0) };
         let len = queue.as_one_slice().map(<[u8]>::len);
         // Inline is what nearly every write is: one slice, and all of it is taken.
@@ -261,7 +261,7 @@ impl Outbox {
     fn write_on(
         &mut self,
         first: Option<io::Result<usize>>,
-        sink: &mut impl io::Write,
+        sink: &mut (impl io::Write + ?Sized),
     ) -> io::Result<usize> {
         let (mut next, mut total) = (first, 0usize);
         while let Some(result) = next {
@@ -276,7 +276,7 @@ impl Outbox {
     /// One write of what waits; none if nothing does.
     #[cfg(feature = "std")]
     #[inline]
-    fn write_once(&self, sink: &mut impl io::Write) -> Option<io::Result<usize>> {
+    fn write_once(&self, sink: &mut (impl io::Write + ?Sized)) -> Option<io::Result<usize>> {
         match self.queue.as_ref()?.as_one_slice() {
             Some([]) => None,
             Some(bytes) => Some(sink.write(bytes)),
@@ -386,7 +386,7 @@ fn taken(result: io::Result<usize>) -> io::Result<Option<usize>> {
 /// One vectored write of the first slices.
 #[cfg(feature = "std")]
 #[inline(never)]
-fn write_vectored(slices: Slices<'_>, sink: &mut impl io::Write) -> io::Result<usize> {
+fn write_vectored(slices: Slices<'_>, sink: &mut (impl io::Write + ?Sized)) -> io::Result<usize> {
     let mut buffers = [IoSlice::new(&[]); SLICES_PER_WRITE];
     let mut count = 0usize;
     for (buffer, slice) in buffers.iter_mut().zip(slices) {

@@ -107,7 +107,7 @@ pub enum Violation {
     #[error(transparent)]
     Text(#[from] InvalidUtf8),
     /// §10.4: a message above [`Limits::message`](crate::Limits::message), over all its fragments.
-    #[error("message is larger than the limit")]
+    #[error("message is larger than the limit (`Limits::message`)")]
     MessageTooBig,
     /// §10.4: a message with more than 128 empty fragments. They cost the sender almost nothing and
     /// no limit on size would ever end them.

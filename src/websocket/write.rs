@@ -38,7 +38,7 @@ impl<R: Role> WebSocket<R> {
         &mut self,
         text: &str,
         out: &mut Outbox,
-        sink: &mut impl io::Write,
+        sink: &mut (impl io::Write + ?Sized),
     ) -> Result<usize, WriteError> {
         self.write_message(Opcode::Text, text.as_bytes(), out, sink)
     }
@@ -53,7 +53,7 @@ impl<R: Role> WebSocket<R> {
         &mut self,
         payload: &[u8],
         out: &mut Outbox,
-        sink: &mut impl io::Write,
+        sink: &mut (impl io::Write + ?Sized),
     ) -> Result<usize, WriteError> {
         self.write_message(Opcode::Binary, payload, out, sink)
     }
@@ -64,7 +64,7 @@ impl<R: Role> WebSocket<R> {
         opcode: Opcode,
         payload: &[u8],
         out: &mut Outbox,
-        sink: &mut impl io::Write,
+        sink: &mut (impl io::Write + ?Sized),
     ) -> Result<usize, WriteError> {
         self.check_idle()?;
         // §5.1: a server does not mask. Inline is what most of its messages take.
@@ -85,7 +85,7 @@ impl<R: Role> WebSocket<R> {
         opcode: Opcode,
         payload: &[u8],
         out: &mut Outbox,
-        sink: &mut impl io::Write,
+        sink: &mut (impl io::Write + ?Sized),
     ) -> Result<usize, WriteError> {
         out.write_frame(self.header(opcode, true, payload), payload, sink)
     }

@@ -68,6 +68,21 @@ impl CloseCode {
     }
 }
 
+/// [`CloseError::InvalidCode`] if the number must not stand in a Close frame.
+impl TryFrom<u16> for CloseCode {
+    type Error = CloseError;
+
+    fn try_from(code: u16) -> Result<Self, CloseError> {
+        Self::new(code).ok_or(CloseError::InvalidCode(code))
+    }
+}
+
+impl From<CloseCode> for u16 {
+    fn from(code: CloseCode) -> Self {
+        code.0
+    }
+}
+
 impl fmt::Debug for CloseCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "CloseCode({})", self.0)
@@ -88,6 +103,16 @@ pub struct CloseFrame<'b> {
     /// Why, for people who debug: at most 123 bytes, often empty, "not necessarily human
     /// readable". Clients do not show it to their users (§5.5.1).
     pub reason: Cow<'b, str>,
+}
+
+/// The code, and the reason behind it if there is one.
+impl fmt::Display for CloseFrame<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &*self.reason {
+            "" => self.code.fmt(f),
+            reason => write!(f, "{}: {reason}", self.code),
+        }
+    }
 }
 
 /// Why the body of a Close frame is invalid.
@@ -118,7 +143,7 @@ impl<'b> CloseFrame<'b> {
             [_] => Err(CloseError::OneByteBody),
             &[high, low, ref reason @ ..] => {
                 let code = u16::from_be_bytes([high, low]);
-                let code = CloseCode::new(code).ok_or(CloseError::InvalidCode(code))?;
+                let code = CloseCode::try_from(code)?;
                 let reason = core::str::from_utf8(reason).map_err(|_| CloseError::InvalidReason)?;
                 Ok(Some(Self { code, reason: Cow::Borrowed(reason) }))
             }

@@ -2,9 +2,11 @@
 //!
 //! RFC 6455 §4.2.2. Layer 4: writes exactly what was decided, or nothing.
 
+use core::fmt;
+
 use super::protocols::Protocols;
 use crate::handshake::AcceptKey;
-use crate::handshake::draft::{self, Draft, Head, check_fields};
+use crate::handshake::draft::{self, Draft, Head, Names, check_fields};
 use crate::http::{Extension, FieldError, Fields, grammar};
 use crate::outbox::{Outbox, SendError};
 
@@ -21,7 +23,7 @@ const EXTENSIONS: &[u8] = b"\r\nSec-WebSocket-Extensions: ";
 ///
 /// [`write`](Self::write) puts it into an [`Outbox`]; [`fields`](Self::fields) is for an embedder
 /// whose HTTP server writes the response.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 #[must_use = "an answer does nothing until it is written"]
 pub struct Accept<'a> {
     offered_protocols: Protocols<'a, 'a>,
@@ -150,6 +152,16 @@ impl<'a> Accept<'a> {
             }
         }
         Ok(())
+    }
+}
+
+impl fmt::Debug for Accept<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Accept")
+            .field("protocol", &self.protocol)
+            .field("extensions", &self.extensions)
+            .field("headers", &Names(self.headers))
+            .finish_non_exhaustive()
     }
 }
 

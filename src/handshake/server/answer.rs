@@ -3,7 +3,9 @@
 //! RFC 9110 §15, RFC 9112 §4 and §6. Layer 4: writes a whole response or nothing; it knows nothing
 //! of the request.
 
-use crate::handshake::draft::{self, Decimal, Draft, Head, check_fields};
+use core::fmt;
+
+use crate::handshake::draft::{self, Decimal, Draft, Head, Names, check_fields};
 use crate::http::{FieldError, grammar};
 use crate::outbox::{Outbox, SendError};
 
@@ -27,7 +29,7 @@ use crate::outbox::{Outbox, SendError};
 /// assert_eq!(out.slices().collect::<Vec<_>>().concat(), answer.as_bytes());
 /// # Ok::<(), dormouse::server::AnswerError>(())
 /// ```
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 #[must_use = "an answer does nothing until it is written"]
 pub struct Answer<'a> {
     status: u16,
@@ -173,6 +175,16 @@ impl<'a> Answer<'a> {
 
         self.check_fields()?;
         Ok(draft::write(self, out)?)
+    }
+}
+
+impl fmt::Debug for Answer<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answer")
+            .field("status", &self.status)
+            .field("headers", &Names(self.headers))
+            .field("body_len", &self.body.len())
+            .finish_non_exhaustive()
     }
 }
 

@@ -13,7 +13,7 @@ const MAX: usize = 64;
 const NAME: &[u8; 22] = b"Sec-WebSocket-Protocol";
 
 /// A list of subprotocols that meets every rule.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(super) struct Protocols<'h, 'b> {
     /// The lines from the first to the last that offer one.
     lines: Fields<'h, 'b>,

@@ -241,3 +241,11 @@ impl BadRequest {
         }
     }
 }
+
+impl fmt::Display for BadRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.reason())
+    }
+}
+
+impl core::error::Error for BadRequest {}

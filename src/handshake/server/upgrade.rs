@@ -3,6 +3,8 @@
 //! RFC 6455 §4.1, §4.2.1, §9.1 and §11.3. Layer 4: reads a parsed request and decides nothing that
 //! is the embedder's to decide.
 
+use core::fmt;
+
 use super::protocols::Protocols;
 use super::{Accept, BadRequest, Refusal};
 use crate::handshake::{Hash, Key};
@@ -13,7 +15,7 @@ use crate::http::{Extension, Fields, Request, Version};
 ///
 /// The embedder looks at [`origin`](Self::origin), [`path`](Self::path), cookies and whatever else
 /// it decides by, and then calls [`accept`](Self::accept) or writes a [`Refusal`].
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Upgrade<'h, 'b> {
     request: Request<'h, 'b>,
     hash: Hash,
@@ -142,6 +144,16 @@ impl<'h, 'b> Upgrade<'h, 'b> {
         'b: 'a,
     {
         Accept::new(self.protocols, self.extensions, self.hash.accept())
+    }
+}
+
+/// Leaves out the key and the subprotocols, which may be tokens of a user.
+impl fmt::Debug for Upgrade<'_, '_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Upgrade")
+            .field("request", &self.request)
+            .field("origin", &self.origin())
+            .finish_non_exhaustive()
     }
 }
 
