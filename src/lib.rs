@@ -59,7 +59,10 @@
 //!         }
 //!         // What follows the head in the same read belongs to the WebSocket.
 //!         let ws = open.get_or_insert_with(|| WebSocket::server(&limits));
-//!         while let Ok(Some(event)) = ws.next(&mut input, &mut out) {
+//!         while let Some(event) = ws.next(&mut input, &mut out).unwrap_or_else(|violation| {
+//!             eprintln!("{violation}"); // its Close is in `out`, and `ws` is closed
+//!             None
+//!         }) {
 //!             if let Event::Text(text) = event {
 //!                 ws.text(&text, &mut out)?;
 //!             }
@@ -93,6 +96,19 @@
 //! # assert!(stream.1.ends_with(b"\r\n\r\n\x81\x05Hello"));
 //! ```
 //!
+//! # Slow readers
+//!
+//! An outbox that is not empty after a write belongs to a peer that does not read as fast as you send.
+//! Until it is empty again:
+//!
+//! - wait for the socket to become writable, and write;
+//! - do not read from this peer, or the answers pile up. With an edge-triggered poller, remember that
+//!   the socket was readable. To stop in the middle of a read, keep what [`Input::take_rest`] gives, and
+//!   begin with that;
+//! - of a broadcast, leave it out and send it the latest state afterwards, or let it queue: at
+//!   [`Limits::outbox`] sending answers [`SendError::Full`], and changes nothing;
+//! - have a deadline. [`WebSocket::close`] works with a full outbox as well.
+//!
 //! # Ending a connection
 //!
 //! When [`WebSocket::is_closed`] says so - after both sides have sent a Close, or after a violation -
@@ -116,9 +132,9 @@
 //! | [`Outbox`] | 16 |
 //! | on the heap, while idle | 0 |
 //!
-//! One scratch buffer and one `Outbox` [per thread](Outbox::keeping) serve all connections of that
-//! thread. The heap of a connection grows only while a message is cut into several reads or
-//! fragments, or while its socket does not take what was sent, and is given back afterwards.
+//! One scratch buffer and one `Outbox` per thread serve all connections of that thread, each [in its
+//! turn](Outbox::sharing). The heap of a connection grows only while a message is cut into several
+//! reads or fragments, or while its socket does not take what was sent, and is given back afterwards.
 //!
 //! # What a hostile peer can cost
 //!

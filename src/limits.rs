@@ -23,8 +23,9 @@ pub struct Limits {
     /// The most bytes that may wait in an [`Outbox`](crate::Outbox) before sending answers
     /// [`SendError::Full`](crate::SendError::Full). Default: 2 MiB.
     ///
-    /// Whoever answers every message with one as large needs room for the largest one and for what
-    /// else a single read can bring.
+    /// So it bounds the largest message that can be sent, too, and the HTTP answer. Whoever answers
+    /// every message with one as large needs room for the largest one and for what else a single read
+    /// can bring.
     pub outbox: u32,
     /// The largest HTTP head, request or response, to collect. Default: 8 KiB.
     pub head: u32,

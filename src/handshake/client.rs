@@ -18,25 +18,29 @@
 //! ```
 //! use dormouse::client::Connect;
 //! use dormouse::http::{EMPTY_HEADER, HeadReader, Response};
-//! use dormouse::{Input, Limits, Outbox};
+//! use dormouse::{Event, Input, Limits, Outbox, WebSocket};
 //!
+//! # fn random() -> [u8; 4] { [1, 2, 3, 4] }
 //! let limits = Limits::default();
 //! let mut out = Outbox::new(&limits);
-//! let nonce = *b"the sample nonce"; // 16 random bytes in earnest
+//! let nonce = *b"the sample nonce"; // 16 random bytes in earnest: `rand::random()`
 //! let handshake = Connect::new("example.com", "/chat").protocols(&["mail.v1"]).write(nonce, &mut out)?;
 //!
 //! // The request goes to the server, and this comes back.
 //! let mut scratch = *b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
 //!     Connection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\
-//!     Sec-WebSocket-Protocol: mail.v1\r\n\r\nframes";
+//!     Sec-WebSocket-Protocol: mail.v1\r\n\r\n\x81\x05Hello";
 //! let mut input = Input::new(&mut scratch);
 //! let head = HeadReader::new(&limits).next(&mut input)?.expect("the head is complete");
 //! let mut headers = [EMPTY_HEADER; 64];
 //! let response = Response::parse(&head, &mut headers)?;
 //! let accepted = handshake.verify(&response)?;
 //! assert_eq!(accepted.protocol(), Some("mail.v1"));
-//! assert_eq!(input.peek(), b"frames");
-//! # Ok::<(), dormouse::client::ConnectError>(())
+//!
+//! // What follows the head in the same read belongs to the WebSocket.
+//! let mut ws = WebSocket::client(&limits, random); // a mask key for each frame: `rand::random`
+//! assert_eq!(ws.next(&mut input, &mut out)?, Some(Event::Text("Hello".into())));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
 use core::fmt;
