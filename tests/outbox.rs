@@ -19,6 +19,8 @@ use support::sink::{Answer, Scripted};
 use support::streams::config;
 use support::{BINARY, CLOSE, FIN, KEY, PING, TEXT, close_body, frame, server, waiting};
 
+const ALL: Answer = Answer::Takes(usize::MAX);
+
 #[test]
 fn writes_of_every_size() {
     let len = mixed(&mut limited(1000)).len();
@@ -35,13 +37,13 @@ fn a_socket_that_blocks_after_every_byte_in_turn() {
     for cut in 1..len {
         let mut out = limited(1000);
         let expected = mixed(&mut out);
-        let mut sink = Scripted::new([Answer::Takes(cut), BLOCKS, Answer::Takes(len)]);
+        let mut sink =
+            Scripted::new([Answer::Takes(1); 1000].into_iter().take(cut).chain([BLOCKS]));
         assert_eq!(out.write_to(&mut sink).unwrap(), cut);
-        assert_eq!(sink.calls, 2, "a socket that blocks is not asked again");
-        assert_eq!(waiting(&out), expected[cut..]);
-        assert_eq!(out.write_to(&mut sink).unwrap(), len - cut);
-        assert_eq!(sink.taken, expected);
-        assert!(out.is_empty());
+        assert_eq!(sink.calls, cut + 1, "a socket that blocks is not asked again");
+        assert!(expected[cut..].starts_with(&waiting(&out)));
+        let rest = drain(&mut out, &[ALL]);
+        assert_eq!((sink.taken, rest), (expected[..cut].to_vec(), expected[cut..].to_vec()));
     }
 }
 
@@ -54,7 +56,7 @@ fn blocked_between_header_and_payload() {
             TEXT => ws.text(&payload, &mut out).unwrap(),
             _ => ws.binary(payload.as_bytes(), &mut out).unwrap(),
         }
-        let mut sink = Scripted::new([Answer::Takes(4), BLOCKS, Answer::Takes(1000)]);
+        let mut sink = Scripted::new([Answer::Takes(4), BLOCKS, ALL, ALL]);
         out.write_to(&mut sink).unwrap();
         assert_eq!(sink.taken, support::header(first, None, 300));
         let pongs = push_pongs_in_full(&mut ws, &mut out);
@@ -69,9 +71,9 @@ fn blocked_between_header_and_payload() {
 fn a_write_of_no_bytes_is_an_error_and_loses_nothing() {
     let mut out = limited(1000);
     let expected = mixed(&mut out);
-    let mut sink = Scripted::new([Answer::Takes(3), Answer::Takes(0), Answer::Takes(1000)]);
+    let mut sink = Scripted::new([Answer::Takes(3), Answer::Takes(0), ALL, ALL]);
     assert_eq!(out.write_to(&mut sink).unwrap_err().kind(), ErrorKind::WriteZero);
-    assert_eq!(waiting(&out), expected[3..]);
+    assert_eq!(out.len(), expected.len() - 3);
     out.write_to(&mut sink).unwrap();
     assert_eq!(sink.taken, expected);
 }
@@ -81,7 +83,7 @@ fn an_interrupted_write_is_tried_again() {
     let mut out = limited(1000);
     let expected = mixed(&mut out);
     let interrupted = Answer::Fails(ErrorKind::Interrupted);
-    let answers = [interrupted, Answer::Takes(7), interrupted, interrupted, Answer::Takes(1000)];
+    let answers = [interrupted, Answer::Takes(7), interrupted, interrupted, ALL, interrupted, ALL];
     let mut sink = Scripted::new(answers);
     assert_eq!(out.write_to(&mut sink).unwrap(), expected.len());
     assert_eq!(sink.taken, expected);
@@ -93,7 +95,7 @@ fn other_errors_are_the_embedders() {
     let expected = mixed(&mut out);
     let mut sink = Scripted::new([Answer::Takes(9), Answer::Fails(ErrorKind::BrokenPipe)]);
     assert_eq!(out.write_to(&mut sink).unwrap_err().kind(), ErrorKind::BrokenPipe);
-    assert_eq!(waiting(&out), expected[9..]);
+    assert_eq!(out.len(), expected.len() - 9);
     out.clear();
     assert!(out.is_empty() && waiting(&out).is_empty());
 }
@@ -205,7 +207,7 @@ fn s5_5_3_a_ping_flood_to_a_peer_that_never_reads() {
         assert_eq!(out.len(), 7 + 127 * (number + 1).min(17));
     }
     let pongs = (0..PONGS_IN_FULL).chain([999]).flat_map(|number| pong(&payload(number)));
-    assert_eq!(waiting(&out)[7..], pongs.collect::<Vec<_>>());
+    assert_eq!(drain(&mut out, &[ALL])[7..], pongs.collect::<Vec<_>>());
 }
 
 #[test]
@@ -217,25 +219,48 @@ fn s5_5_3_a_pong_is_replaced_where_it_waits() {
     ws.text("b", &mut out).unwrap();
     receive_ping(&mut ws, b"newer", &mut out);
     let (a, b) = (frame(FIN | TEXT, None, b"a"), frame(FIN | TEXT, None, b"b"));
-    assert_eq!(waiting(&out), [&pongs, &a, &pong(b"newer"), &b].map(|part| &part[..]).concat());
-    out.advance(pongs.len() + a.len());
-    receive_ping(&mut ws, b"newest", &mut out);
-    assert_eq!(waiting(&out), [pong(b"newest"), b].concat());
+    let all = [&pongs, &a, &pong(b"newer"), &b].map(|part| &part[..]).concat();
+    assert_eq!((waiting(&out), out.len()), ([&pongs[..], &a].concat(), all.len()));
+    assert_eq!(drain(&mut out, &[ALL]), all);
+}
+
+/// A write that was begun with what `slices` gave may end after the next read: with io_uring, or over
+/// TLS, which takes bytes that it then reports as refused.
+#[test]
+fn s5_5_3_what_was_shown_is_not_replaced() {
+    let (mut ws, mut out) = server();
+    let mut sent = Vec::new();
+    let pongs = push_pongs_in_full(&mut ws, &mut out);
+    for payload in [&b"a"[..], b"older and longer", b"newer", b"another one"] {
+        receive_ping(&mut ws, payload, &mut out);
+        let shown = waiting(&out);
+        receive_ping(&mut ws, &payload[..1], &mut out);
+        ws.text("meanwhile", &mut out).unwrap();
+        assert!(waiting(&out).starts_with(&shown));
+        out.advance(shown.len());
+        sent.extend(shown);
+    }
+    sent.extend(drain(&mut out, &[ALL]));
+    let text = frame(FIN | TEXT, None, b"meanwhile");
+    let answers = [pong(b"a"), text.clone(), pong(b"o"), text.clone(), pong(b"n"), text.clone()];
+    let answers = [&answers.concat()[..], &pong(b"a"), &text].concat();
+    assert_eq!(sent, [pongs, answers].concat());
 }
 
 #[test]
-fn s5_5_3_a_pong_that_is_partly_written_is_not_replaced() {
+fn s5_5_3_a_pong_that_is_next_is_not_replaced() {
     let older = pong(b"older");
-    for written in 1..older.len() {
+    for written in 0..older.len() {
         let (mut ws, mut out) = server();
         let pongs = push_pongs_in_full(&mut ws, &mut out);
         receive_ping(&mut ws, b"older", &mut out);
         out.advance(pongs.len() + written);
         receive_ping(&mut ws, b"newer", &mut out);
         receive_ping(&mut ws, b"newest", &mut out);
+        assert_eq!(waiting(&out), older[written..], "{written} bytes written");
         let expected = [&older[written..], &pong(b"newest")].concat();
-        assert_eq!(waiting(&out), expected, "{written} bytes written");
         assert_eq!(out.len(), expected.len());
+        assert_eq!(drain(&mut out, &[ALL]), expected, "{written} bytes written");
     }
 }
 

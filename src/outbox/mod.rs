@@ -208,6 +208,11 @@ impl Outbox {
     }
 
     /// The waiting bytes in order, for a vectored write of the embedder's own.
+    ///
+    /// Bytes that have been shown stay the first ones until [`advance`](Self::advance) forgets them,
+    /// whatever is sent meanwhile: a write that was begun may end later, as io_uring and TLS do. Of a
+    /// ping flood, the pong that a newer one may replace, and what is behind it, show when all in front
+    /// of it is written.
     pub fn slices(&self) -> Slices<'_> {
         Slices::new(self.queue.as_deref())
     }

@@ -3,7 +3,8 @@
 //! Frames of a connection's own stand back to back in one buffer. What is not in that buffer - shared
 //! frames, and the last pong of many - is noted with the place in it where it belongs. That pong has a
 //! buffer of its own, so that a newer one can take its place: a peer that pings and never reads makes
-//! nothing grow (§5.5.3).
+//! nothing grow (§5.5.3). What has been shown to a socket stays as it is, so that pong and what is
+//! behind it are shown only when all in front of it is written, and then it is not replaced any more.
 
 mod slices;
 
@@ -162,7 +163,7 @@ pub(super) struct Mixed {
     shared_len: usize,
     /// How many pongs went into `own` since the queue was empty.
     pongs: u8,
-    /// The encoded pong that waits and can still be replaced, if an insert says so.
+    /// The encoded pong that waits and can still be replaced, if an insert says so, never the first.
     pong: Vec<u8>,
     /// Whether a buffer has grown since the last `clear`, perhaps beyond what is to be kept.
     has_grown: bool,
@@ -288,6 +289,20 @@ impl Mixed {
             self.written += step;
             by -= step;
         }
+        self.settle_pong();
+    }
+
+    /// Makes the pong that can be replaced a frame like any other, if it is the next one to go out. The
+    /// place for another one is free then.
+    #[inline]
+    fn settle_pong(&mut self) {
+        if let Some(Insert { at, what: what @ Inserted::Pong }) = self.inserts.front_mut() {
+            if *at == self.written {
+                *what = Inserted::Shared(Prepared::copy_of(&self.pong));
+                self.shared_len += self.pong.len();
+                self.pong.clear();
+            }
+        }
     }
 
     fn give_back(&mut self) {
@@ -304,26 +319,15 @@ impl Mixed {
 
     /// Takes up to `by` bytes off the insert at the front, and returns what is left of `by`.
     fn advance_insert(&mut self, by: usize) -> usize {
-        let Some(mut insert) = self.inserts.pop_front() else { return by };
-        let len = self.bytes_of(&insert).len();
-        match &mut insert.what {
-            Inserted::Shared(frame) => {
-                self.shared_len -= by.min(len);
-                frame.advance(by);
-            }
-            Inserted::Pong => {
-                // A pong of which a part is out can no longer be replaced: its rest becomes a frame
-                // like any other, and the place for the next pong is free.
-                if by < len {
-                    let rest = Prepared::copy_of(self.pong.get(by..).unwrap_or_default());
-                    self.shared_len += rest.as_bytes().len();
-                    insert.what = Inserted::Shared(rest);
-                }
-                self.pong.clear();
-            }
-        }
-        if by < len {
-            self.inserts.push_front(insert);
+        self.settle_pong();
+        let Some(Insert { what: Inserted::Shared(frame), .. }) = self.inserts.front_mut() else {
+            return by;
+        };
+        let len = frame.as_bytes().len();
+        self.shared_len -= by.min(len);
+        frame.advance(by);
+        if by >= len {
+            self.inserts.pop_front();
         }
         by.saturating_sub(len)
     }

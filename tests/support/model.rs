@@ -26,6 +26,12 @@ impl Model {
         self.frames.iter().flat_map(|frame| frame.bytes.iter().copied()).collect()
     }
 
+    /// What may be shown to a socket: all that will not be replaced any more.
+    pub fn shown(&self) -> Vec<u8> {
+        let shown = self.frames.iter().take_while(|frame| !frame.is_replaceable);
+        shown.flat_map(|frame| frame.bytes.iter().copied()).collect()
+    }
+
     /// How many bytes count against a limit: all but those of a pong that can be replaced.
     pub fn counted(&self) -> usize {
         let counted = self.frames.iter().filter(|frame| !frame.is_replaceable);
@@ -59,17 +65,17 @@ impl Model {
         }
     }
 
-    /// Takes bytes off the front; a pong of which a part is gone stays.
+    /// Takes bytes off the front; a pong that has come to the front stays.
     pub fn advance(&mut self, by: usize) {
         for _ in 0..by {
             let Some(front) = self.frames.first_mut() else { return };
-            front.is_replaceable = false;
             front.bytes.remove(0);
             if front.bytes.is_empty() {
                 self.frames.remove(0);
             }
-            if self.frames.is_empty() {
-                self.clear();
+            match self.frames.first_mut() {
+                Some(front) => front.is_replaceable = false,
+                None => self.clear(),
             }
         }
     }

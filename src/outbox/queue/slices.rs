@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::Queue;
+use super::{Insert, Inserted, Queue};
 
 /// The waiting bytes of an outbox, slice by slice, in the order in which they go out.
 #[derive(Clone)]
@@ -42,9 +42,10 @@ impl<'q> Iterator for Slices<'q> {
             }
         };
         let until = match queue.inserts.get(self.insert) {
-            Some(insert) if insert.at == self.own_at => {
+            Some(Insert { at, what }) if *at == self.own_at => {
+                let Inserted::Shared(frame) = what else { return None };
                 self.insert = self.insert.saturating_add(1);
-                return Some(queue.bytes_of(insert));
+                return Some(frame.as_bytes());
             }
             Some(insert) => insert.at,
             None => queue.own.len(),

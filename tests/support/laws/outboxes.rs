@@ -65,7 +65,7 @@ pub fn outboxes_are_their_models(keep: u32, acts: &[(bool, Act)]) {
         }
         for (out, model) in outboxes.iter().zip(&models) {
             let bytes = model.bytes();
-            assert_eq!(waiting(out), bytes, "after {act:?}");
+            assert_eq!(waiting(out), model.shown(), "after {act:?}");
             assert_eq!((out.len(), out.is_empty()), (bytes.len(), bytes.is_empty()));
             assert!(out.slices().all(|slice| !slice.is_empty()), "an empty slice");
         }
