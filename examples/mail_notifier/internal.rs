@@ -48,12 +48,11 @@ pub struct Service {
     pub publishes: IntCounterVec,
 }
 
-/// Serves `address` until the process ends; returns it with the port that was picked.
+/// Serves those who come to `listener` until the process ends; returns its address.
 ///
 /// # Errors
-/// When the address is in use or not one of this host.
-pub fn spawn(address: SocketAddr, service: Service) -> io::Result<SocketAddr> {
-    let listener = TcpListener::bind(address)?;
+/// When the system has no thread.
+pub fn spawn(listener: TcpListener, service: Service) -> io::Result<SocketAddr> {
     let address = listener.local_addr()?;
     let service = Arc::new(service);
     let accept = move || accept(&listener, &service);

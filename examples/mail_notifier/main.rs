@@ -72,7 +72,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
@@ -92,6 +92,7 @@ use settings::Settings;
 use shard::Shard;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
+use tempfile::TempDir;
 use token::Key;
 
 /// The user of the demo root.
@@ -119,30 +120,43 @@ fn main() -> ExitCode {
 /// Serves until a signal ends it.
 fn serve(settings: Settings) -> Result<(), Failure> {
     log::start().context(cannot_start)?;
+    let access = access(&settings)?;
+    let publish_key = settings.publish_key.as_deref().map(Key::read_bearer).transpose()?;
     let cannot_listen = |address| move || format!("cannot listen on {address}");
     let sockets = listener::bind(settings.address, settings.backlog, settings.shards)
         .context(cannot_listen(settings.address))?;
+    let bind = |address| TcpListener::bind(address).context(cannot_listen(address));
+    let internal = settings.internal.map(bind).transpose()?;
     let address = sockets[0].local_addr().context(cannot_start)?;
+    // It is removed again if the start fails after all.
     let demo = (settings.demo && settings.mail.is_none()).then(demo_root).transpose()?;
-    let (server, source) = prepare(settings, demo.as_deref())?;
+    let root = demo.as_ref().map(TempDir::path);
+    let (server, source) = prepare(settings, access, root)?;
     let ended = start(&server, sockets, source)?;
-    let internal = server.settings.internal;
+    let service = service(&server, publish_key);
     let internal = internal
-        .map(|address| internal::spawn(address, service(&server)?).context(cannot_listen(address)))
-        .transpose()?;
-    announce(&server, address, internal, demo.as_deref())?;
+        .map(|socket| internal::spawn(socket, service))
+        .transpose()
+        .context(cannot_start)?;
+    announce(&server, address, internal, root)?;
+    drop(demo.map(TempDir::keep));
     supervise(&server, &ended)
+}
+
+/// Who may watch: everybody, or who has a token that the key has signed.
+fn access(settings: &Settings) -> Result<Access, Failure> {
+    match &settings.token_key {
+        None => Ok(Access::Open),
+        Some(file) => Key::read(file).map(Access::Tokens),
+    }
 }
 
 /// Makes the server and finds its mailboxes: those of the demo, if it is one.
 fn prepare(
     settings: Settings,
+    access: Access,
     demo: Option<&Path>,
 ) -> Result<(Arc<Server>, Option<MailSource>), Failure> {
-    let access = match &settings.token_key {
-        None => Access::Open,
-        Some(file) => Access::Tokens(Key::read(file)?),
-    };
     let rules = Rules { access, origins: settings.origins.clone() };
     let mut metrics = Metrics::new().context(cannot_start)?;
     let bus = LocalBus::new(settings.recent);
@@ -212,20 +226,19 @@ fn cannot_start() -> String {
 }
 
 /// What the internal address needs of the server.
-fn service(server: &Arc<Server>) -> Result<Service, Failure> {
-    let Settings { publish_key, publish_limit, publish_connections, publish_timeout, .. } =
-        &server.settings;
+fn service(server: &Arc<Server>, publish_key: Option<Key>) -> Service {
+    let Settings { publish_limit, publish_connections, publish_timeout, .. } = &server.settings;
     let (counts, state) = (server.clone(), server.clone());
-    Ok(Service {
+    Service {
         bus: server.bus.clone(),
-        publish_key: publish_key.as_deref().map(Key::read_bearer).transpose()?,
+        publish_key,
         limit: *publish_limit,
         connections: *publish_connections,
         timeout: *publish_timeout,
         metrics: Box::new(move || counts.metrics.text()),
         is_ready: Box::new(move || !state.is_draining()),
         publishes: server.metrics.publishes.clone(),
-    })
+    }
 }
 
 /// How many descriptors the process may have, if the system tells.
@@ -310,12 +323,12 @@ fn deliver(root: &Path, user: &str, letter: &Letter) -> Result<(), Failure> {
     print(&format!("delivered {}\n", file.display()))
 }
 
-/// Makes a mail root with one user in a folder of its own, which is left behind.
-fn demo_root() -> Result<PathBuf, Failure> {
+/// Makes a mail root with one user in a folder of its own, which goes with the value.
+fn demo_root() -> Result<TempDir, Failure> {
     let cannot_make = || "cannot make a demo mail root".to_owned();
     let root = tempfile::Builder::new().prefix("mail_notifier-").tempdir().context(cannot_make)?;
     maildir::create(&root.path().join(DEMO_USER)).context(cannot_make)?;
-    Ok(root.keep())
+    Ok(root)
 }
 
 /// What to do with the demo root.

@@ -3,8 +3,10 @@
 use std::fs;
 use std::io::BufRead;
 use std::net::TcpListener;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use crate::support::{Server, hello, mail, next_json, program, run};
 
@@ -29,6 +31,31 @@ fn the_demo_explains_itself() {
         Path::new(file.trim().strip_prefix("delivered ").unwrap()).ancestors().nth(3).unwrap();
     assert!(root.file_name().unwrap().to_str().unwrap().starts_with("mail_notifier-"), "{root:?}");
     fs::remove_dir_all(root).unwrap();
+}
+
+#[test]
+fn a_demo_that_does_not_start_leaves_nothing() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap().to_string();
+    let (temporary, key) = (tempfile::tempdir().unwrap(), tempfile::NamedTempFile::new().unwrap());
+    fs::write(key.path(), "short\n").unwrap();
+    let (free, key) = ("127.0.0.1:0", key.path().to_str().unwrap());
+    // Nobody reads what is written to the one end.
+    let closed = || Stdio::from(OwnedFd::from(UnixStream::pair().unwrap().0));
+    for (arguments, stdout, named) in [
+        (&[taken.as_str(), "--demo"][..], Stdio::null(), taken.as_str()),
+        (&[free, "--demo", "--internal", &taken], Stdio::null(), &taken),
+        (&[free, "--demo", "--internal", free, "--publish-key", key], Stdio::null(), "5 bytes"),
+        (&[free, "--demo"], closed(), "cannot print"),
+    ] {
+        let mut command = Command::new(program());
+        command.args(arguments).env("TMPDIR", temporary.path()).stdout(stdout);
+        let output = command.output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.contains(named), "{arguments:?}: {said}");
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+        assert_eq!(fs::read_dir(temporary.path()).unwrap().count(), 0, "{arguments:?}");
+    }
 }
 
 #[test]

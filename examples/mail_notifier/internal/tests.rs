@@ -35,7 +35,8 @@ pub fn start(change: impl FnOnce(&mut Service)) -> Running {
     let bus = Arc::new(Notebook::default());
     let mut service = service(bus.clone());
     change(&mut service);
-    let address = spawn(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), service).unwrap();
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let address = spawn(listener, service).unwrap();
     Running { address, bus }
 }
 
