@@ -82,7 +82,7 @@ const GROUPS: [(&str, &[Flag]); 5] = [
             flag(
                 "token-key",
                 Takes::Path("FILE", |to| &mut to.token_key),
-                "who has a token signed with this key (32 bytes or more)",
+                "who has a token signed with the key in this file (32 bytes to 4K)",
             ),
             flag(
                 "origin",

@@ -9,7 +9,8 @@
 //! It is asked for when a connection opens, and not again: what is open stays open. Whoever has to be
 //! shut out at once changes the key and restarts the server.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::path::Path;
 
 use base64::Engine as _;
@@ -23,6 +24,8 @@ use crate::mailbox_name;
 /// The fewest bytes of a key: as many as the hash has, so that guessing the key is no easier than
 /// guessing a signature (RFC 2104 §3).
 const MIN_KEY: usize = 32;
+/// The largest file of a key, in bytes. What is larger was meant for something else.
+const MAX_FILE: u64 = 4 * 1024;
 /// The longest token: the longest name in base64, 20 digits, a signature and what is between.
 const MAX_TOKEN: usize = 3 + mailbox_name::MAX_NAME.div_ceil(3) * 4 + 1 + 20 + 1 + 43;
 
@@ -49,7 +52,8 @@ impl Key {
     /// The key in the file at `path`; a line end after it does not count.
     ///
     /// # Errors
-    /// When the file cannot be read or holds fewer than 32 bytes.
+    /// When there is no regular file that can be read, or it holds fewer than 32 bytes or more than
+    /// 4 KiB.
     pub fn read(path: &Path) -> Result<Self, Failure> {
         Self::load(path, |_| true)
     }
@@ -64,7 +68,7 @@ impl Key {
 
     fn load(path: &Path, may_hold: impl Fn(&u8) -> bool) -> Result<Self, Failure> {
         let doing = || format!("cannot use the key in {}", path.display());
-        let file = fs::read(path).context(doing)?;
+        let file = contents(path).context(doing)?;
         if !without_line_end(&file).iter().all(may_hold) {
             return Err("it has to be one line of visible ASCII").context(doing);
         }
@@ -123,6 +127,20 @@ impl Key {
     pub fn is(&self, claimed: &[u8]) -> bool {
         self.mac.clone().chain_update(claimed).verify_slice(&self.own).is_ok()
     }
+}
+
+/// What is in the file at `path`. It is looked at before it is opened: a pipe would wait for somebody
+/// to write, and a device may have no end.
+fn contents(path: &Path) -> io::Result<Vec<u8>> {
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("it is no regular file"));
+    }
+    let mut file = Vec::new();
+    File::open(path)?.take(MAX_FILE + 1).read_to_end(&mut file)?;
+    if file.len() as u64 > MAX_FILE {
+        return Err(io::Error::other(format!("it is larger than {MAX_FILE} bytes")));
+    }
+    Ok(file)
 }
 
 fn without_line_end(file: &[u8]) -> &[u8] {
@@ -250,5 +268,18 @@ mod tests {
         assert!(Key::read_bearer(&path).err().unwrap().to_string().contains("it has 5 bytes"));
         fs::write(&path, "0123456789abcdef0123456789abcdef\n").unwrap();
         assert!(Key::read_bearer(&path).is_ok());
+    }
+
+    #[test]
+    fn what_is_too_large_for_a_key_is_not_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key");
+        fs::write(&path, [b'k'; 4096]).unwrap();
+        assert!(Key::read(&path).is_ok() && Key::read_bearer(&path).is_ok());
+        fs::write(&path, [b'k'; 4097]).unwrap();
+        for read in [Key::read, Key::read_bearer] {
+            let failure = read(&path).err().unwrap().to_string();
+            assert!(failure.ends_with(": it is larger than 4096 bytes"), "{failure}");
+        }
     }
 }

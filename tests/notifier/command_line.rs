@@ -59,6 +59,29 @@ fn a_demo_that_does_not_start_leaves_nothing() {
 }
 
 #[test]
+fn a_key_is_a_regular_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let (key, pipe) = (folder.path().join("key"), folder.path().join("pipe"));
+    fs::write(&key, [b'k'; 32]).unwrap();
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let (key, pipe) = (key.to_str().unwrap(), pipe.to_str().unwrap());
+    for file in [pipe, "/dev/null", folder.path().to_str().unwrap()] {
+        let internal = ["127.0.0.1:0", "--internal", "127.0.0.1:0"];
+        for arguments in [
+            &["token", "alice", "--token-key", file][..],
+            &[&internal[..], &["--token-key", file, "--publish-key", key]].concat(),
+            &[&internal[..], &["--token-key", key, "--publish-key", file]].concat(),
+        ] {
+            let output = run(arguments);
+            let said = String::from_utf8(output.stderr).unwrap();
+            let expected =
+                format!("mail_notifier: cannot use the key in {file}: it is no regular file\n");
+            assert_eq!((output.status.code(), said), (Some(1), expected), "{arguments:?}");
+        }
+    }
+}
+
+#[test]
 fn bad_input_is_one_line_and_a_status() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();

@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -27,9 +28,20 @@ pub fn program() -> &'static Path {
     example::program("mail_notifier")
 }
 
-/// Runs the program to its end.
+/// Runs the program to its end, which has to come by itself.
 pub fn run(arguments: &[&str]) -> Output {
-    Command::new(program()).args(arguments).output().unwrap()
+    let mut command = Command::new(program());
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut process = command.spawn().unwrap();
+    let deadline = Instant::now() + BOUND;
+    while process.try_wait().unwrap().is_none() {
+        if Instant::now() > deadline {
+            process.kill().unwrap();
+            panic!("never ends: {arguments:?}");
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+    process.wait_with_output().unwrap()
 }
 
 /// A running server, ended with the value.
