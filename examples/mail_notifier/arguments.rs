@@ -14,7 +14,7 @@ use crate::failure::Failure;
 use crate::maildir::Letter;
 use crate::settings::Settings;
 use crate::units::Unit;
-use crate::{flags, mailbox_name};
+use crate::{descriptors, flags, mailbox_name};
 
 /// What `--help` prints above the flags.
 const USAGE: &str = "\
@@ -79,7 +79,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, F
         Some((word, rest)) if word == "deliver" => deliver(Parser::from_args(rest)),
         Some((word, rest)) if word == "token" => token(Parser::from_args(rest)),
         Some(_) => serve(Parser::from_args(words)),
-        None => check(Settings { demo: true, ..Settings::default() }),
+        None => check(Settings { demo: true, ..within_limits(Settings::default()) }),
     }
 }
 
@@ -89,7 +89,7 @@ pub fn help() -> String {
 }
 
 fn serve(mut words: Parser) -> Result<Command, Failure> {
-    let mut settings = Settings::default();
+    let mut settings = within_limits(Settings::default());
     let (mut address, mut seen) = (None, Vec::new());
     while let Some(word) = words.next().map_err(usage)? {
         let flag = match word {
@@ -113,6 +113,12 @@ fn serve(mut words: Parser) -> Result<Command, Failure> {
     }
     settings.address = address.unwrap_or(settings.address);
     check(settings)
+}
+
+/// Lowers the defaults to what the system allows. Whoever asks for more is warned.
+fn within_limits(defaults: Settings) -> Settings {
+    let most = descriptors::limit().unwrap_or(usize::MAX);
+    Settings { max_connections: defaults.max_connections.min(most), ..defaults }
 }
 
 /// Finds what makes no sense together.
@@ -254,7 +260,8 @@ mod tests {
     #[test]
     fn without_arguments_it_is_a_demo() {
         let demo = settings("");
-        let expected = Settings { demo: true, shards: demo.shards, ..Settings::default() };
+        let defaults = within_limits(Settings::default());
+        let expected = Settings { demo: true, shards: demo.shards, ..defaults };
         assert_eq!(demo, expected);
         assert!(demo.shards > 0);
         assert_eq!(settings("--demo"), expected);
@@ -279,7 +286,7 @@ mod tests {
             head_limit: 16 * 1024,
             ping: Duration::ZERO,
             drain: Duration::from_millis(250),
-            ..Settings::default()
+            ..within_limits(Settings::default())
         };
         assert_eq!(given, expected);
         settings("--demo --internal 127.0.0.1:0");

@@ -142,7 +142,7 @@ const GROUPS: [(&str, &[Flag]); 5] = [
                 "max-connections",
                 1..=10 * MILLION,
                 |to| &mut to.max_connections,
-                "connections overall",
+                "connections overall (unless it is given, at most ulimit -n)",
             ),
             count(
                 "max-per-address",

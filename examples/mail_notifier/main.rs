@@ -23,7 +23,8 @@
 //! | `access`, `origin`, `token`, `mailbox_name` | who may watch what |
 //! | `mailboxes`, `notice` | the state of each mailbox, who watches it, what is said about it |
 //! | `metrics`, `log` | what an operator sees |
-//! | `arguments`, `flags`, `units`, `settings`, `failure` | the command line, and why the program ends |
+//! | `arguments`, `flags`, `units`, `settings`, `descriptors` | the command line |
+//! | `failure` | why the program ends |
 
 #![allow(
     clippy::incompatible_msrv,
@@ -36,6 +37,7 @@ mod bus;
 mod compression;
 mod connection;
 mod deadlines;
+mod descriptors;
 mod desk;
 mod failure;
 mod flags;
@@ -68,7 +70,6 @@ mod watch;
 
 use std::env;
 use std::fmt::Display;
-use std::fs;
 use std::io::{self, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -213,9 +214,10 @@ fn announce(
     print(&lines)?;
     let root = mail.as_deref().or(demo).unwrap_or(Path::new("-")).display();
     log::info("started", &[("address", &address), ("shards", shards), ("root", &root)]);
-    if let Some(limit) = descriptor_limit().filter(|limit| limit < max_connections) {
-        let fields: [(&str, &dyn Display); 2] =
-            [("limit", &limit), ("max_connections", max_connections)];
+    // What was not asked for has been kept within the limit.
+    if let Some(limit) = descriptors::limit().filter(|limit| limit < max_connections) {
+        let fields: [(&str, &dyn Display); 3] =
+            [("limit", &limit), ("max_connections", max_connections), ("hint", &"ulimit -n")];
         log::warn("few_descriptors", &fields);
     }
     Ok(())
@@ -239,13 +241,6 @@ fn service(server: &Arc<Server>, publish_key: Option<Key>) -> Service {
         is_ready: Box::new(move || !state.is_draining()),
         publishes: server.metrics.publishes.clone(),
     }
-}
-
-/// How many descriptors the process may have, if the system tells.
-fn descriptor_limit() -> Option<usize> {
-    let limits = fs::read_to_string("/proc/self/limits").ok()?;
-    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
-    line.split_whitespace().next()?.parse().ok()
 }
 
 /// What a thread has come to.

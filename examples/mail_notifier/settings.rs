@@ -52,7 +52,8 @@ pub struct Settings {
 }
 
 impl Default for Settings {
-    /// What holds unless a flag says otherwise, before it is known how many cores there are.
+    /// What holds unless a flag says otherwise, before it is known how many cores and descriptors
+    /// there are.
     fn default() -> Self {
         Self {
             address: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9001),

@@ -1,7 +1,7 @@
 //! The program as its user meets it: the demo, and bad input.
 
 use std::fs;
-use std::io::BufRead;
+use std::io::{BufRead, Read};
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
@@ -79,6 +79,31 @@ fn a_key_is_a_regular_file() {
             assert_eq!((output.status.code(), said), (Some(1), expected), "{arguments:?}");
         }
     }
+}
+
+#[test]
+fn who_asks_for_more_connections_than_there_are_descriptors_is_warned() {
+    let root = tempfile::tempdir().unwrap();
+    let log = |more: &[&str]| {
+        let mut command = Command::new("sh");
+        command.args(["-c", "ulimit -n 200; exec \"$@\"", "sh"]).arg(program());
+        command.args(["127.0.0.1:0", "--demo", "--mail"]).arg(root.path()).args(more);
+        let mut server = Server::start(command.stderr(Stdio::piped()));
+        let mut log = server.process.stderr.take().unwrap();
+        // What there is to warn of is said before the server looks for a signal.
+        server.signal("TERM");
+        let mut said = String::new();
+        log.read_to_string(&mut said).unwrap();
+        assert!(said.contains(" info ended "), "{said}");
+        said
+    };
+    for quiet in [&[][..], &["--max-connections", "200"]] {
+        let said = log(quiet);
+        assert!(!said.contains(" warn "), "{quiet:?}: {said}");
+    }
+    let said = log(&["--max-connections", "201"]);
+    let expected = " warn few_descriptors limit=200 max_connections=201 hint=\"ulimit -n\"\n";
+    assert!(said.contains(expected), "{said}");
 }
 
 #[test]
