@@ -60,15 +60,18 @@ fn main() -> ExitCode {
     match listen(parsed) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("echo_blocking: {parsed}: {error}");
+            eprintln!("echo_blocking: {error}");
             ExitCode::FAILURE
         }
     }
 }
 
-fn listen(address: SocketAddr) -> io::Result<()> {
-    let listener = TcpListener::bind(address)?;
-    writeln!(io::stdout(), "listening on {}", listener.local_addr()?)?;
+/// Serves until something fails; says what, in one line.
+fn listen(address: SocketAddr) -> Result<(), String> {
+    let at = |error: io::Error| format!("{address}: {error}");
+    let listener = TcpListener::bind(address).map_err(at)?;
+    let announced = writeln!(io::stdout(), "listening on {}", listener.local_addr().map_err(at)?);
+    announced.map_err(|error| format!("standard output: {error}"))?;
     // Each thread holds a copy, so the count tells how many there are.
     let places = Arc::new(());
     loop {

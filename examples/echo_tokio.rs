@@ -73,22 +73,26 @@ fn main() -> ExitCode {
         return ExitCode::from(2);
     };
     let runtime = runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| format!("the runtime: {error}"));
     match runtime.and_then(|runtime| runtime.block_on(listen(parsed))) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("echo_tokio: {parsed}: {error}");
+            eprintln!("echo_tokio: {error}");
             ExitCode::FAILURE
         }
     }
 }
 
-async fn listen(address: SocketAddr) -> io::Result<()> {
-    let listener = TcpListener::bind(address).await?;
+/// Serves until something fails; says what, in one line.
+async fn listen(address: SocketAddr) -> Result<(), String> {
+    let at = |error: io::Error| format!("{address}: {error}");
+    let listener = TcpListener::bind(address).await.map_err(at)?;
     // Accepted sockets inherit these.
     let options = SockRef::from(&listener);
-    options.set_tcp_nodelay(true)?;
-    options.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE))?;
-    writeln!(io::stdout(), "listening on {}", listener.local_addr()?)?;
+    options.set_tcp_nodelay(true).map_err(at)?;
+    options.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE)).map_err(at)?;
+    let announced = writeln!(io::stdout(), "listening on {}", listener.local_addr().map_err(at)?);
+    announced.map_err(|error| format!("standard output: {error}"))?;
     loop {
         match listener.accept().await {
             Ok((socket, _)) => {

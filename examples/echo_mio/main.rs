@@ -64,7 +64,7 @@ fn main() -> ExitCode {
     match serve(address, codec) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("echo_mio: {address}: {error}");
+            eprintln!("echo_mio: {error}");
             ExitCode::FAILURE
         }
     }
@@ -89,10 +89,14 @@ impl Arguments {
     }
 }
 
-fn serve(address: SocketAddr, codec: Option<Codec>) -> io::Result<()> {
-    let acceptor = Acceptor::bind(address)?;
-    let address = acceptor.local_addr()?;
-    let server = Server::new(acceptor, codec)?;
-    writeln!(io::stdout(), "listening on {address}")?;
-    server.run()
+/// Serves until something fails; says what, in one line.
+fn serve(address: SocketAddr, codec: Option<Codec>) -> Result<(), String> {
+    let at = |error: io::Error| format!("{address}: {error}");
+    let poller = |error: io::Error| format!("the poller: {error}");
+    let acceptor = Acceptor::bind(address).map_err(at)?;
+    let bound = acceptor.local_addr().map_err(at)?;
+    let server = Server::new(acceptor, codec).map_err(poller)?;
+    let announced = writeln!(io::stdout(), "listening on {bound}");
+    announced.map_err(|error| format!("standard output: {error}"))?;
+    server.run().map_err(poller)
 }

@@ -113,7 +113,8 @@ impl Watch {
         watched.map_err(|error| match error.kind {
             ErrorKind::PathNotFound => WatchError::Missing,
             ErrorKind::MaxFilesWatch => WatchError::NoWatchesLeft,
-            _ => WatchError::Other(error),
+            // Without the path, which whoever hears of the error has already said.
+            kind => WatchError::Other(notify::Error::new(kind)),
         })
     }
 
@@ -187,5 +188,19 @@ fn is_noise(event: &Event) -> bool {
         // The summary of two events that were there already: see `Watch::renamed`.
         EventKind::Modify(ModifyKind::Name(RenameMode::Both)) => event.tracker().is_some(),
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_that_cannot_be_watched_is_named_by_who_asked() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("circle");
+        std::os::unix::fs::symlink(&path, &path).unwrap();
+        let error = Watch::new().unwrap().add(&path).unwrap_err().to_string();
+        assert!(!error.contains("circle"), "{error}");
     }
 }

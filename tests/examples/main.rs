@@ -11,6 +11,8 @@ mod servers;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 use std::time::Duration;
@@ -146,4 +148,15 @@ fn a_port_in_use_and_a_port_nobody_listens_on() {
         assert_fails(&run(name, &[&address], b""), 1, "in use");
     }
     assert_fails(&run("client", &["ws://127.0.0.1:1"], b""), 1, "refused");
+}
+
+#[test]
+fn a_standard_output_that_takes_nothing_is_blamed_itself() {
+    for name in SERVERS {
+        // Nobody reads what is written to the one end.
+        let (stdout, _) = UnixStream::pair().unwrap();
+        let mut command = Command::new(program(name));
+        let output = command.arg("127.0.0.1:0").stdout(OwnedFd::from(stdout)).output().unwrap();
+        assert_fails(&output, 1, &format!("{name}: standard output: "));
+    }
 }
