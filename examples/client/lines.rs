@@ -20,8 +20,8 @@ pub enum Line {
     Text(String),
     /// Nothing comes any more.
     End,
-    /// Standard input cannot be read, or is not UTF-8.
-    Failed(io::Error),
+    /// Standard input cannot be read, or is not UTF-8, from the line with this number on.
+    Failed(u64, io::Error),
 }
 
 /// The lines that have been read.
@@ -57,21 +57,22 @@ impl Lines {
 }
 
 fn read_lines(sender: &SyncSender<Line>, waker: &Waker) {
-    let mut is_open = true;
-    while is_open {
-        let line = read_line();
-        is_open = matches!(line, Line::Text(_));
+    for number in 1.. {
+        let line = read_line(number);
+        let is_last = !matches!(line, Line::Text(_));
         // Without a reader there is nobody to tell.
-        is_open &= sender.send(line).is_ok() && waker.wake().is_ok();
+        if sender.send(line).is_err() || waker.wake().is_err() || is_last {
+            return;
+        }
     }
 }
 
-fn read_line() -> Line {
+fn read_line(number: u64) -> Line {
     let mut line = String::new();
     match io::stdin().lock().take(MAX_LINE as u64).read_line(&mut line) {
         Ok(0) => Line::End,
         Ok(MAX_LINE) if !line.ends_with('\n') => {
-            Line::Failed(io::Error::other("a line is too long"))
+            Line::Failed(number, io::Error::other("it is too long"))
         }
         Ok(_) => {
             let ended = line
@@ -80,6 +81,6 @@ fn read_line() -> Line {
             line.truncate(ended);
             Line::Text(line)
         }
-        Err(error) => Line::Failed(error),
+        Err(error) => Line::Failed(number, error),
     }
 }

@@ -4,14 +4,15 @@
 //! client URL [--deflate] [--origin ORIGIN] [--protocol NAME]... [--header 'NAME: VALUE']...
 //! ```
 //!
-//! At the end of standard input, the client closes with 1000 and prints what still comes. The close
-//! code and reason of the server go to standard error. With `--deflate`, for which it is built with
-//! `--features deflate`, messages are compressed if the server agrees.
+//! At the end of standard input, and at a line that is not UTF-8, the client closes with 1000 and
+//! prints what still comes. The close code and reason of the server, or that line's number, go to
+//! standard error. With `--deflate`, for which it is built with `--features deflate`, messages are
+//! compressed if the server agrees.
 //!
 //! | status | meaning |
 //! |---|---|
 //! | 0 | closed with 1000 or 1001, or a Close without a code answered ours |
-//! | 1 | no connection, a refusal, or an end without closing handshake |
+//! | 1 | no connection, a refusal, an end without closing handshake, or a line that is not UTF-8 |
 //! | 2 | arguments that make no sense |
 //! | 3 | closed by the server with another code, or with none |
 //!

@@ -41,6 +41,8 @@ pub struct Session {
     deadline: Option<Instant>,
     may_have_bytes: bool,
     closed: Option<Closed>,
+    /// The line of standard input that cannot be sent, and why: none is read after it.
+    unsent: Option<String>,
 }
 
 impl Session {
@@ -67,6 +69,7 @@ impl Session {
             deadline: None,
             may_have_bytes: true,
             closed: None,
+            unsent: None,
         })
     }
 
@@ -74,8 +77,17 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// Why there was no proper end, in one line.
+    /// Why there was no proper end, or which line could not be sent, in one line.
     pub fn run(mut self, early: &mut [u8]) -> Result<Closed, String> {
+        let closed = self.exchange(early);
+        match (closed, self.unsent) {
+            (closed, None) => closed,
+            (Ok(_), Some(unsent)) => Err(unsent),
+            (Err(error), Some(unsent)) => Err(format!("{unsent}; then {error}")),
+        }
+    }
+
+    fn exchange(&mut self, early: &mut [u8]) -> Result<Closed, String> {
         let mut events = Events::with_capacity(16);
         let mut scratch = vec![0; SCRATCH];
         self.receive(&mut Input::new(early))?;
@@ -86,13 +98,12 @@ impl Session {
                 self.out.write_to(&mut self.socket).map_err(lost)?;
             }
             if self.may_have_bytes && self.read(&mut scratch)? {
-                return self
-                    .closed
-                    .ok_or_else(|| "the server ended the connection without a Close".to_owned());
+                let abrupt = || "the server ended the connection without a Close".to_owned();
+                return self.closed.take().ok_or_else(abrupt);
             }
             if self.deadline.is_some_and(|deadline| deadline <= Instant::now()) {
                 let late = || format!("no Close within {} seconds", CLOSING_TIME.as_secs());
-                return self.closed.ok_or_else(late);
+                return self.closed.take().ok_or_else(late);
             }
             match self.poll.poll(&mut events, self.timeout()) {
                 Err(error) if error.kind() != io::ErrorKind::Interrupted => {
@@ -111,7 +122,8 @@ impl Session {
         self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()))
     }
 
-    /// Sends the next line if there is one. The end of the lines begins the closing handshake.
+    /// Sends the next line if there is one. The end of the lines begins the closing handshake, and so
+    /// does one that cannot be sent.
     fn send_line(&mut self) -> Result<bool, String> {
         match self.lines.next() {
             Some(Line::Text(text)) => {
@@ -122,14 +134,23 @@ impl Session {
                 sent.map_err(|error| error.to_string())?;
                 Ok(true)
             }
-            Some(Line::Failed(error)) => Err(format!("standard input: {error}")),
+            Some(Line::Failed(number, error)) => {
+                self.unsent = Some(format!("standard input, line {number}: {error}"));
+                self.close();
+                Ok(true)
+            }
             Some(Line::End) => {
-                self.ws.close(CloseCode::NORMAL, "", &mut self.out);
-                self.deadline = Some(Instant::now() + CLOSING_TIME);
+                self.close();
                 Ok(true)
             }
             None => Ok(false),
         }
+    }
+
+    /// Begins the closing handshake: what the lines before have asked for still comes.
+    fn close(&mut self) {
+        self.ws.close(CloseCode::NORMAL, "", &mut self.out);
+        self.deadline = Some(Instant::now() + CLOSING_TIME);
     }
 
     /// Reads once. Says whether the server has ended the stream.

@@ -22,6 +22,17 @@ fn the_client_echoes_through_every_server() {
     }
 }
 
+#[test]
+fn s5_6_a_line_that_is_not_utf8_ends_the_client_after_the_echoes_of_those_before() {
+    let server = Server::start("echo_mio");
+    let url = format!("ws://{}/", server.address);
+    let before = "hello\n".repeat(1000);
+    let lines = [before.as_bytes(), b"caf\xe9\nnever sent\n"].concat();
+    let output = run("client", &[&url], &lines);
+    assert!(output.stdout == before.as_bytes(), "{} bytes", output.stdout.len());
+    assert_fails(&output, 1, "standard input, line 1001: ");
+}
+
 /// What the client says and how it ends when a server does `what` with its connection.
 fn client_of(what: impl FnOnce(&mut TcpStream) -> io::Result<()>) -> Output {
     client_with(&[], what)
