@@ -9,7 +9,8 @@ use crate::mailbox_name;
 use crate::origin::Origins;
 use crate::token::{Key, TokenError};
 
-/// The protocol of the notices, which a client may offer as a subprotocol.
+/// The protocol of the notices, which a client may offer as a subprotocol. One that sends its token
+/// like that has to.
 const PROTOCOL: &str = "mail.v1";
 /// What a token is called as a cookie.
 const COOKIE: &str = "mail_token";
@@ -69,6 +70,9 @@ impl Rules {
             }
         };
         let protocol = upgrade.select_protocol(&[PROTOCOL]);
+        if protocol.is_none() && offers_only_tokens(upgrade) {
+            return Err(Denial::Protocol);
+        }
         Ok(Admitted { mailbox, since: query.since, epoch: query.epoch, protocol })
     }
 }
@@ -88,6 +92,9 @@ pub enum Denial {
     Token(TokenError),
     /// The token is for another mailbox.
     OtherMailbox,
+    /// Of the subprotocols that are offered, none is more than a token. None of them could be agreed
+    /// on, and browsers fail a connection where none is.
+    Protocol,
 }
 
 impl Denial {
@@ -103,6 +110,7 @@ impl Denial {
             Self::Token(TokenError::Forged) => "forged",
             Self::Token(TokenError::Expired) => "expired",
             Self::OtherMailbox => "other_mailbox",
+            Self::Protocol => "protocol",
         }
     }
 
@@ -116,6 +124,10 @@ impl Denial {
             }
             Self::MailboxName => {
                 return Answer::new(400).body(b"which mailbox? /ws?mailbox=NAME").close();
+            }
+            Self::Protocol => {
+                let body = "offer two subprotocols: mail.v1, token.TOKEN";
+                return Answer::new(400).body(body.as_bytes()).close();
             }
             Self::Origin => (Refusal::Forbidden, "pages of this origin may not connect"),
             Self::OtherMailbox => (Refusal::Forbidden, "the token is for another mailbox"),
@@ -146,6 +158,12 @@ fn tokens<'a>(upgrade: &Upgrade<'_, 'a>, query: Option<&'a str>) -> impl Iterato
         (name == COOKIE).then_some(value)
     });
     offered.chain(query).chain(cookies)
+}
+
+/// Whether there are subprotocols, and each carries a token.
+fn offers_only_tokens(upgrade: &Upgrade<'_, '_>) -> bool {
+    let mut offered = upgrade.protocols().peekable();
+    offered.peek().is_some() && offered.all(|protocol| protocol.starts_with(TOKEN_PROTOCOL))
 }
 
 fn verify<'a>(
@@ -396,6 +414,29 @@ mod tests {
         assert_eq!(agreed(&[]), None);
         assert_eq!(agreed(&["Sec-WebSocket-Protocol: token.x, mail.v1"]), Some("mail.v1"));
         assert_eq!(agreed(&["Sec-WebSocket-Protocol: token.x, mail.v2"]), None);
+    }
+
+    #[test]
+    fn who_offers_a_token_offers_a_protocol_with_it() {
+        let alice = token("alice");
+        let (only, two) = (format!("token.{alice}"), format!("token.{alice}, token.x"));
+        for rules in [open(), with_tokens()] {
+            let asked = |offered: &str| {
+                let query = format!("?mailbox=alice&token={alice}");
+                admit(&rules, &query, &[&format!("Sec-WebSocket-Protocol: {offered}")])
+            };
+            for offered in [&only, &two] {
+                let denial = asked(offered).unwrap_err();
+                assert_eq!((denial.reason(), denial.answer().status()), ("protocol", 400));
+            }
+            for (more, agreed) in [("mail.v1", Some("mail.v1")), ("chat", None), ("token", None)] {
+                let admitted = asked(&format!("{only}, {more}")).unwrap();
+                assert_eq!((admitted.mailbox.as_str(), admitted.protocol), ("alice", agreed));
+            }
+        }
+        // What is wrong with the token is said first.
+        let field = "Sec-WebSocket-Protocol: token.x";
+        assert_eq!(outcome(&with_tokens(), "", &[field]), Err("malformed_token"));
     }
 
     #[test]

@@ -8,7 +8,9 @@ use tempfile::{NamedTempFile, TempDir};
 use tungstenite::client::IntoClientRequest;
 use tungstenite::http::HeaderValue;
 
-use crate::support::{Server, hello, make_mailbox, next_json, program, run, wait_until};
+use crate::support::{
+    HANDSHAKE, Server, body, hello, make_mailbox, next_json, program, run, wait_until,
+};
 
 /// A server that asks for tokens, on a mail root with alice and bob.
 struct Guarded {
@@ -83,6 +85,16 @@ fn a_token_comes_as_cookie_subprotocol_or_query() {
     let (mut ws, answer) = tungstenite::client(with_protocol, guarded.server.connect()).unwrap();
     assert_eq!(answer.headers()["Sec-WebSocket-Protocol"], "mail.v1");
     assert_eq!(next_json(&mut ws), hello("alice", 0, 0));
+}
+
+#[test]
+fn a_token_alone_is_no_subprotocol_to_agree_on() {
+    let guarded = Guarded::new(&[]);
+    let field = format!("Sec-WebSocket-Protocol: token.{}\r\n", guarded.token("alice", "1h"));
+    let answer = guarded.server.exchange(&format!("GET /ws HTTP/1.1\r\n{HANDSHAKE}{field}\r\n"));
+    assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+    assert_eq!(body(&answer), "offer two subprotocols: mail.v1, token.TOKEN");
+    assert!(guarded.into_log().contains(" warn refused reason=protocol peer=127.0.0.1\n"));
 }
 
 #[test]
