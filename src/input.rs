@@ -9,7 +9,9 @@ use core::fmt;
 /// `Input` wraps the embedder's own scratch buffer for the length of one read. Parsers take bytes
 /// off its front: what they hand out borrows the scratch buffer (`'b`), not the `Input`, so several
 /// results can be held at once and the parser stays free for the next call. Every byte is consumed
-/// in the end; what a parser cannot use yet it keeps itself.
+/// in the end; what a parser cannot use yet it keeps itself. So call it until it gives nothing more:
+/// bytes that are left when an `Input` is dropped are lost to the parser, unless
+/// [`take_rest`](Self::take_rest) has saved them for a later one.
 ///
 /// Payloads are unmasked in place, so the buffer holds other bytes afterwards.
 ///

@@ -141,7 +141,7 @@
 //! | it sends | it costs |
 //! |---|---|
 //! | a declared length, however large | nothing: memory grows by bytes received |
-//! | a message in pieces | at most [`Limits::message`], then the connection fails |
+//! | a message in pieces | at most [`Limits::message`], then the connection fails; compressed, an eighth and 64 bytes more |
 //! | empty fragments without end | 128 of them, then the connection fails |
 //! | pings, and never reads | 17 pongs of at most 131 bytes each |
 //! | anything to which you reply, and never reads | at most twice [`Limits::outbox`] |

@@ -1,4 +1,4 @@
-//! What one connection may cost: the only knobs of the crate.
+//! What one connection may cost.
 //!
 //! Every limit is a number of bytes that a peer cannot exceed, whatever it sends. Memory grows with
 //! the bytes that have arrived, never with a length that was only declared (RFC 6455 §10.4).

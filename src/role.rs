@@ -30,7 +30,7 @@ impl Client {
     ///
     /// §5.3: "The masking key needs to be unpredictable; thus, the masking key MUST be derived from
     /// a strong source of entropy".
-    pub const fn new(new_key: fn() -> [u8; 4]) -> Self {
+    pub(crate) const fn new(new_key: fn() -> [u8; 4]) -> Self {
         Self { new_key }
     }
 }

@@ -8,7 +8,8 @@ use dormouse::decode::FrameError;
 use dormouse::deflate::{Deflater, InflateError, Inflater};
 use dormouse::utf8::InvalidUtf8;
 use dormouse::{
-    Client, Event, Input, Limits, Outbox, Prepared, Role, SendError, Server, Violation, WebSocket,
+    Client, Event, Input, Limits, MessageKind, Outbox, Prepared, Role, SendError, Server,
+    Violation, WebSocket,
 };
 use support::heap::{Counting, usage};
 use support::{
@@ -162,6 +163,21 @@ fn s6_rsv1_is_for_the_first_frame_of_a_message() {
     let mut bytes = compressed(&HELLO);
     let next = ws.next(&mut Input::new(&mut bytes), &mut Outbox::new(&Limits::default()));
     assert_eq!(next, Err(FrameError::ReservedBits.into()), "not negotiated");
+}
+
+/// One that is not negotiated fails the connection of whoever gets it: of a broadcast, all the plain ones.
+#[test]
+fn s5_2_rsv1_is_not_sent_where_it_was_not_negotiated() {
+    let limits = Limits::default();
+    let message = Deflater::new(false, 15).prepare_text(&"mail ".repeat(100), &mut Vec::new());
+    assert_eq!(message.as_ref()[0], FIN | RSV1 | TEXT);
+    let (mut ws, mut out) = (WebSocket::server(&limits), Outbox::new(&limits));
+    assert_eq!(ws.send(&message, &mut out), Err(SendError::NotNegotiated));
+    let sent = ws.send_compressed(MessageKind::Text, &HELLO, &mut out);
+    assert_eq!((sent, out.is_empty()), (Err(SendError::NotNegotiated), true));
+    ws.allow_compressed();
+    assert_eq!(ws.send(&message, &mut out), Ok(()));
+    assert_eq!(ws.send_compressed(MessageKind::Text, &HELLO, &mut out), Ok(()));
 }
 
 #[test]

@@ -100,6 +100,19 @@ fn rfc9112_11_1_nothing_injected_nothing_written() {
         let refused = Refusal::Forbidden.answer().headers(&headers).write(&mut out);
         assert_eq!(refused, Err(AnswerError::Field(error)), "{field:?}");
     }
+    // What a status needs is there already, and would be there twice.
+    for (refusal, name) in [
+        (Refusal::MethodNotAllowed, "allow"),
+        (Refusal::Unavailable { retry_after: 1 }, "Retry-After"),
+        (Refusal::WebSocketVersion, "Sec-WebSocket-Version"),
+    ] {
+        let refused = refusal.answer().headers(&[(name, "GET")]).write(&mut out);
+        assert_eq!(refused, Err(AnswerError::Field(FieldError::Reserved)), "{name}");
+    }
+    assert!(Answer::new(405).headers(&[("Allow", "GET")]).fields().is_ok());
+    // Who writes the response by other means is told the same.
+    assert_eq!(Answer::new(99).fields().err(), Some(AnswerError::Status));
+    assert_eq!(Answer::new(204).body(b"a").fields().err(), Some(AnswerError::Body));
     let challenge = Refusal::Unauthorized { challenge: "Basic\r\nX: y" };
     assert_eq!(challenge.write(&mut out), Err(AnswerError::Field(FieldError::Value)));
     let page = Answer::new(200).body(b"a").content_type("text/html\r\nX: y");

@@ -148,6 +148,14 @@ fn a_turn_that_ends_before_it_writes_loses_nothing_and_leaves_nothing() {
         let expected = mixed(&mut own.sharing(shared));
         assert_eq!(drain(own, &[Answer::Takes(usize::MAX)]), expected);
     });
+    // Nor does one that has put another outbox in the place of the thread's.
+    nothing_is_left(|own, shared| {
+        let mut out = own.sharing(shared);
+        *out = Outbox::keeping(&Limits::default(), 4096);
+        out.push(&[b'x'; 3000]).unwrap();
+        drop(out);
+        assert_eq!(own.len(), 3000);
+    });
     // Somebody who has sent past `sharing` is not known any more.
     nothing_is_left(|own, shared| {
         mixed(shared);

@@ -12,8 +12,8 @@ use dormouse::http::{EMPTY_HEADER, FieldError, HeadError, HeadReader, Request};
 use dormouse::server::{AcceptError, Answer, AnswerError, BadRequest, Refusal, Upgrade};
 use dormouse::wire::HeaderError;
 use dormouse::{
-    AbnormalClosure, Client, CloseCode, CloseError, CloseFrame, Input, Limits, Outbox, Prepared,
-    SendError, Violation,
+    AbnormalClosure, CloseCode, CloseError, CloseFrame, Input, Limits, Outbox, Prepared, SendError,
+    Violation,
 };
 use support::{KEY, TEXT, client, feed, frame, server};
 
@@ -39,7 +39,6 @@ fn debug_tells_lengths_and_states() {
     shows(&ws, "WebSocket { phase: CloseSent, sending: Closed, limit: 1048576, .. }");
     assert!(ws.is_closing() && !client().0.is_closing());
     shows(&client().0, "WebSocket { phase: Open, sending: Idle, limit: 1048576, .. }");
-    shows(&Client::new(|| KEY), "Client { .. }");
     shows(&CloseCode::GOING_AWAY, "CloseCode(1001)");
 
     let mut reader = HeadReader::new(&Limits::default());

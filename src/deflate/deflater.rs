@@ -185,7 +185,7 @@ fn compress(deflate: &mut Deflate, mut bytes: &[u8], room: &mut Vec<u8>) -> Opti
         bytes = bytes.get(deflate.total_in().wrapping_sub(read) as usize..).unwrap_or_default();
         len = len.saturating_add(deflate.total_out().wrapping_sub(written) as usize);
         // A flush is complete when it has left room.
-        if len < room.len() {
+        if bytes.is_empty() && len < room.len() {
             return Some(len);
         }
     }

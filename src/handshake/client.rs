@@ -190,10 +190,8 @@ impl<'a> Connect<'a> {
         });
         require(are_protocols, ConnectError::Protocols)?;
         if let Some(extensions) = self.extensions {
-            let mut offered = grammar::Elements::of(extensions.as_bytes()).map(Extension::parse);
-            let are_extensions = offered.next().is_some_and(|first| first.is_ok())
-                && offered.all(|extension| extension.is_ok());
-            require(are_extensions, ConnectError::Extensions)?;
+            let offered = grammar::Elements::of(extensions.as_bytes()).map(Extension::parse);
+            Extension::check_list(offered).map_err(|_| ConnectError::Extensions)?;
         }
         Ok(check_fields(self.headers, &["Host", "Origin"])?)
     }
@@ -331,14 +329,11 @@ impl Handshake<'_> {
         if fields.get("Sec-WebSocket-Extensions").is_none() {
             return Ok(());
         }
-        let mut chosen = fields.extensions().peekable();
-        require(chosen.peek().is_some(), ConnectError::MalformedExtensions)?;
-        for extension in chosen {
-            let extension = extension.map_err(|_| ConnectError::MalformedExtensions)?;
-            let offered = grammar::Elements::of(self.extensions.unwrap_or_default().as_bytes());
-            let mut offered = offered.filter_map(|offer| Extension::parse(offer).ok());
-            let is_offered = offered.any(|offer| offer.name() == extension.name());
-            require(is_offered, ConnectError::ExtensionNotOffered)?;
+        let (chosen, offered) = (fields.extensions(), self.extensions.unwrap_or_default());
+        Extension::check_list(chosen.clone()).map_err(|_| ConnectError::MalformedExtensions)?;
+        for extension in chosen.flatten() {
+            let offered = grammar::Elements::of(offered.as_bytes()).map(Extension::parse);
+            require(extension.is_among(offered), ConnectError::ExtensionNotOffered)?;
         }
         Ok(())
     }

@@ -63,7 +63,13 @@ const RESERVED: [&str; 4] = ["Connection", "Upgrade", "Content-Length", "Transfe
 /// Checks the caller's own `fields` before any is written; `reserved` are further names that the
 /// message sets itself.
 pub(super) fn check_fields(fields: &[(&str, &str)], reserved: &[&str]) -> Result<(), FieldError> {
-    for (name, value) in fields {
+    check_names(fields, reserved)?;
+    check_values(fields.iter().copied())
+}
+
+/// The names alone.
+pub(super) fn check_names(fields: &[(&str, &str)], reserved: &[&str]) -> Result<(), FieldError> {
+    for (name, _) in fields {
         let is_name = |other: &&str| name.eq_ignore_ascii_case(other);
         let prefix = name.get(..14).unwrap_or_default();
         if !grammar::is_token(name.as_bytes()) {
@@ -74,11 +80,19 @@ pub(super) fn check_fields(fields: &[(&str, &str)], reserved: &[&str]) -> Result
         {
             return Err(FieldError::Reserved);
         }
-        if !grammar::is_field_value(value.as_bytes()) {
-            return Err(FieldError::Value);
-        }
     }
     Ok(())
+}
+
+/// The values alone.
+pub(super) fn check_values<'f>(
+    mut fields: impl Iterator<Item = (&'f str, &'f str)>,
+) -> Result<(), FieldError> {
+    if fields.all(|(_, value)| grammar::is_field_value(value.as_bytes())) {
+        Ok(())
+    } else {
+        Err(FieldError::Value)
+    }
 }
 
 /// The names of a caller's fields: what `Debug` may show, because values are cookies and passwords.

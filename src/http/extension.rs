@@ -54,6 +54,22 @@ impl<'b> Extension<'b> {
         }
     }
 
+    /// §9.1: whether `list` has at least one element, and each follows the grammar.
+    pub(crate) fn check_list(
+        mut list: impl Iterator<Item = Result<Self, ExtensionError>>,
+    ) -> Result<(), ExtensionError> {
+        list.next().ok_or(ExtensionError)??;
+        list.try_for_each(|extension| extension.map(drop))
+    }
+
+    /// Whether `offered` has an extension of this name.
+    pub(crate) fn is_among<'o>(
+        &self,
+        mut offered: impl Iterator<Item = Result<Extension<'o>, ExtensionError>>,
+    ) -> bool {
+        offered.any(|offer| offer.is_ok_and(|offer| offer.name == self.name))
+    }
+
     /// The registered name, such as `permessage-deflate`.
     pub fn name(&self) -> &'b str {
         self.name

@@ -43,7 +43,8 @@ pub struct Request<'h, 'b> {
 
 impl<'h, 'b> Request<'h, 'b> {
     /// Reads `head`, which is one whole head as [`HeadReader`](super::HeadReader) gives it, with
-    /// `headers` as the room for its fields: 64 places suit browsers well.
+    /// `headers` as the room for its fields: 64 places suit browsers well. What that reader has refused,
+    /// such as a line that ends with LF alone, is not looked for again.
     ///
     /// # Errors
     ///
@@ -55,8 +56,7 @@ impl<'h, 'b> Request<'h, 'b> {
         Self::from_parsed(head, status, parsed)
     }
 
-    /// The same as [`parse`](Self::parse), without the cost of filling the array first: about a
-    /// tenth of a handshake.
+    /// The same as [`parse`](Self::parse), without the cost of filling the array first.
     ///
     /// # Errors
     ///
@@ -280,13 +280,25 @@ impl<'h, 'b> Response<'h, 'b> {
         self.fields.all(name)
     }
 
+    /// The elements of the comma list `name`, over all its lines. See [`Fields::elements`].
+    pub fn elements<'n>(
+        &self,
+        name: &'n str,
+    ) -> impl Iterator<Item = &'b [u8]> + Clone + use<'h, 'b, 'n> {
+        self.fields.elements(name)
+    }
+
     /// The length of the body that follows the head; `None` if it lasts until the connection ends.
+    /// That is 0 for a status that has no body, whatever the fields say (RFC 9112 §6.3).
     ///
     /// # Errors
     ///
     /// As [`Fields::content_length`].
     pub fn content_length(&self) -> Result<Option<u64>, HeadError> {
-        self.fields.content_length()
+        match self.status {
+            100..=199 | 204 | 304 => Ok(Some(0)),
+            _ => self.fields.content_length(),
+        }
     }
 }
 
@@ -413,6 +425,18 @@ mod tests {
     }
 
     #[test]
+    fn rfc9112_6_3_a_status_without_a_body() {
+        let lines = [Header { name: "Content-Length", value: b"5" }];
+        for (status, len) in [(101, 0), (199, 0), (204, 0), (304, 0), (200, 5), (205, 5), (404, 5)]
+        {
+            let response = Response::from_parts(Version::Http11, status, &lines);
+            assert_eq!(response.content_length(), Ok(Some(len)), "{status}");
+        }
+        let response = Response::from_parts(Version::Http11, 204, &[]);
+        assert_eq!(response.content_length(), Ok(Some(0)));
+    }
+
+    #[test]
     fn what_another_parser_read_is_seen_alike() {
         let lines = [
             Header { name: "Via", value: b"a, b" },
@@ -428,6 +452,7 @@ mod tests {
             (Version::Http10, 200, "")
         );
         assert!(response.headers("via").eq([&b"a, b"[..], b"d"]));
+        assert!(response.elements("via").eq([b"a", b"b", b"d"]));
         assert_eq!(response.header("set-cookie"), Some(&b"c"[..]));
     }
 }

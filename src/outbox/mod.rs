@@ -7,7 +7,7 @@
 //! | file | what it holds |
 //! |---|---|
 //! | `mod` | `Outbox`: limits, memory given back, writing to a socket |
-//! | `queue` | the queue on the heap: own bytes, shared frames and at most one unsent pong |
+//! | `queue` | the queue on the heap: own bytes, shared frames and a few pongs |
 //! | `queue/slices` | what waits, for a vectored write |
 //! | `direct` | a frame that is written without waiting |
 //! | `sharing` | `Sharing`: a connection's turn with the outbox of its thread |
@@ -111,6 +111,9 @@ pub enum SendError {
     /// §5.4: there is no message in fragments to finish.
     #[error("no fragmented message is being sent")]
     NoMessageInProgress,
+    /// §5.2: the message is compressed, and the connection has not negotiated that.
+    #[error("permessage-deflate was not negotiated")]
+    NotNegotiated,
     /// §5.5: a ping or pong with a payload above 125 bytes.
     #[error("control payload above 125 bytes")]
     ControlTooLong,
@@ -179,21 +182,23 @@ impl Outbox {
     /// # Errors
     ///
     /// [`SendError::Full`] if that passes the limit. Nothing is moved then. An empty outbox takes all
-    /// of one whose limit is no larger.
+    /// of one whose limit is no larger. The pongs of both wait then: only [`sharing`](Self::sharing)
+    /// keeps their number.
     pub fn append(&mut self, other: &mut Self) -> Result<(), SendError> {
-        let Some(theirs) = other.queue.as_mut().filter(|theirs| !theirs.is_empty()) else {
-            return Ok(());
-        };
         if !self.is_empty() || other.limit > self.limit {
-            let limit = self.limit as usize;
-            let waiting = self.queue.as_ref().map_or(0, |queue| queue.len_without_pong());
-            if waiting.saturating_add(theirs.len_without_pong()) > limit {
-                return Err(SendError::Full);
-            }
+            let len = other.queue.as_ref().map_or(0, |theirs| theirs.len_without_pong());
+            self.has_room(len).map_err(|_| SendError::Full)?;
         }
+        self.take_all(other);
+        Ok(())
+    }
+
+    /// Moves everything that waits in `other`, whatever the limit.
+    fn take_all(&mut self, other: &mut Self) {
+        let Some(theirs) = other.queue.as_mut().filter(|theirs| !theirs.is_empty()) else { return };
         if self.is_empty() && other.keep == 0 {
             self.queue = other.queue.take();
-            return Ok(());
+            return;
         }
         // A connection that stalls costs no more than it must. A queue that keeps its buffers has them.
         match theirs.to_one().filter(|_| self.is_empty() && self.keep == 0) {
@@ -204,7 +209,6 @@ impl Outbox {
             }
         }
         other.release();
-        Ok(())
     }
 
     /// The waiting bytes in order, for a vectored write of the embedder's own.
@@ -351,9 +355,10 @@ impl Outbox {
     fn has_room(&self, len: usize) -> Result<(), SendError> {
         let limit = self.limit as usize;
         let waiting = self.queue.as_ref().map_or(0, |queue| queue.len_without_pong());
-        match waiting.saturating_add(len) > limit {
-            false => Ok(()),
-            true => Err(if len > limit { SendError::TooBig } else { SendError::Full }),
+        if waiting.saturating_add(len) <= limit {
+            Ok(())
+        } else {
+            Err(if len > limit { SendError::TooBig } else { SendError::Full })
         }
     }
 

@@ -56,6 +56,12 @@ impl Prepared {
         self.frame.get(self.written..).unwrap_or_default()
     }
 
+    /// Whether the frame has RSV1 (§5.2).
+    #[inline]
+    pub(crate) fn is_compressed(&self) -> bool {
+        self.frame.first().is_some_and(|first| first & 0x40 != 0)
+    }
+
     fn encode(opcode: Opcode, rsv: Rsv, payload: &[u8]) -> Self {
         let header =
             FrameHeader { fin: true, rsv, opcode, mask: None, payload_len: payload.len() as u64 };
@@ -73,6 +79,13 @@ impl Prepared {
     /// Bytes that go out once, in a place of their own.
     pub(super) fn copy_of(bytes: &[u8]) -> Self {
         Self { frame: Arc::from(bytes), written: 0 }
+    }
+}
+
+/// The frame as it goes on the wire.
+impl AsRef<[u8]> for Prepared {
+    fn as_ref(&self) -> &[u8] {
+        self.as_bytes()
     }
 }
 

@@ -45,8 +45,7 @@ impl Drop for Sharing<'_> {
     #[inline]
     fn drop(&mut self) {
         if !self.threads.is_empty() {
-            let moved = self.own.append(self.threads);
-            debug_assert_eq!(moved, Ok(()), "nothing waits there, and both have one limit");
+            self.own.take_all(self.threads);
         }
     }
 }

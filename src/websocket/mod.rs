@@ -107,10 +107,14 @@ impl WebSocket<Server> {
     ///
     /// # Errors
     ///
-    /// As [`text`](Self::text).
+    /// As [`text`](Self::text), and [`SendError::NotNegotiated`] for a compressed one where compression
+    /// was not [negotiated](Self::allow_compressed).
     #[inline]
     pub fn send(&mut self, message: &Prepared, out: &mut Outbox) -> Result<(), SendError> {
         self.check_idle()?;
+        if message.is_compressed() {
+            self.check_negotiated()?;
+        }
         out.push_prepared(message)
     }
 }
@@ -255,7 +259,7 @@ impl<R: Role> WebSocket<R> {
     ///
     /// # Errors
     ///
-    /// As [`text`](Self::text).
+    /// As [`text`](Self::text), and [`SendError::NotNegotiated`].
     pub fn send_compressed(
         &mut self,
         kind: MessageKind,
@@ -263,6 +267,7 @@ impl<R: Role> WebSocket<R> {
         out: &mut Outbox,
     ) -> Result<(), SendError> {
         self.check_idle()?;
+        self.check_negotiated()?;
         let header = FrameHeader { rsv: Rsv::RSV1, ..self.header(kind.opcode(), true, payload) };
         out.push_frame(header, payload)
     }
@@ -272,6 +277,11 @@ impl<R: Role> WebSocket<R> {
     /// A message that has begun counts against the new limit too.
     pub fn set_message_limit(&mut self, limit: u32) {
         self.limit = limit;
+    }
+
+    #[inline]
+    fn check_negotiated(&self) -> Result<(), SendError> {
+        if self.allows_compressed() { Ok(()) } else { Err(SendError::NotNegotiated) }
     }
 
     #[inline]

@@ -3,8 +3,7 @@
 //! Masking and unmasking are the same operation, done in place. A payload that comes in pieces needs
 //! no phase counter: [`advance`] turns the key so that it begins where the next piece does.
 //!
-//! Layer 1. Runs at the speed of a plain XOR loop over eight-byte words, which compilers turn into
-//! vector instructions.
+//! Layer 1. Runs at the speed of a plain XOR loop, which compilers turn into vector instructions.
 //!
 //! ```
 //! use dormouse::wire::mask;

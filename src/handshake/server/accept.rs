@@ -139,15 +139,10 @@ impl<'a> Accept<'a> {
 
     // §4.2.2: "Extensions not listed by the client MUST NOT be listed."
     fn check_extensions(&self, value: &[u8]) -> Result<(), AcceptError> {
-        let mut accepted = grammar::Elements::of(value).peekable();
-        if accepted.peek().is_none() {
-            return Err(AcceptError::MalformedExtensions);
-        }
-        for element in accepted {
-            let extension =
-                Extension::parse(element).map_err(|_| AcceptError::MalformedExtensions)?;
-            let mut offered = self.offered_extensions.extensions().filter_map(Result::ok);
-            if !offered.any(|offer| offer.name() == extension.name()) {
+        let accepted = grammar::Elements::of(value).map(Extension::parse);
+        Extension::check_list(accepted.clone()).map_err(|_| AcceptError::MalformedExtensions)?;
+        for extension in accepted.flatten() {
+            if !extension.is_among(self.offered_extensions.extensions()) {
                 return Err(AcceptError::ExtensionNotOffered);
             }
         }

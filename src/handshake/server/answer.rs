@@ -5,8 +5,8 @@
 
 use core::fmt;
 
-use crate::handshake::draft::{self, Decimal, Draft, Head, Names, check_fields};
-use crate::http::{FieldError, grammar};
+use crate::handshake::draft::{self, Decimal, Draft, Head, Names, check_names, check_values};
+use crate::http::FieldError;
 use crate::outbox::{Outbox, SendError};
 
 /// A complete HTTP/1.1 response: status, fields and a body that is all there.
@@ -132,29 +132,34 @@ impl<'a> Answer<'a> {
     ///
     /// [`AnswerError::Field`]: a name or a value cannot be written.
     pub fn fields(&self) -> Result<impl Iterator<Item = (&str, &str)> + Clone, AnswerError> {
-        self.check_fields()?;
+        self.check()?;
         Ok(self.all_fields())
     }
 
+    /// Every field but `Connection` and `Content-Length`, in the order of the head.
     fn all_fields(&self) -> impl Iterator<Item = (&str, &str)> + Clone {
-        self.set_fields().chain(self.headers.iter().copied())
+        let content_type = (!self.body.is_empty()).then_some(("Content-Type", self.content_type));
+        self.set_fields().chain(content_type).chain(self.headers.iter().copied())
     }
 
+    /// What belongs to the status.
     fn set_fields(&self) -> impl Iterator<Item = (&str, &str)> + Clone {
-        let own = self.own.iter().copied().flatten();
         let retry_after = self.retry_after.as_ref().map(|after| ("Retry-After", after.as_str()));
-        let content_type = ("Content-Type", self.content_type);
-        own.chain(retry_after).chain((!self.body.is_empty()).then_some(content_type))
+        self.own.iter().copied().flatten().chain(retry_after)
     }
 
-    fn check_fields(&self) -> Result<(), FieldError> {
-        check_fields(self.headers, &["Content-Type"])?;
-        let is_valid = |value: &str| grammar::is_field_value(value.as_bytes());
-        if self.set_fields().all(|(_, value)| is_valid(value)) {
-            Ok(())
-        } else {
-            Err(FieldError::Value)
+    fn check(&self) -> Result<(), AnswerError> {
+        if !(200..600).contains(&self.status) {
+            return Err(AnswerError::Status);
         }
+        if matches!(self.status, 204 | 205 | 304) && !self.body.is_empty() {
+            return Err(AnswerError::Body);
+        }
+        check_names(self.headers, &["Content-Type"])?;
+        for (set, _) in self.set_fields() {
+            check_names(self.headers, &[set])?;
+        }
+        Ok(check_values(self.all_fields())?)
     }
 
     /// Queues the whole response in `out`.
@@ -165,15 +170,7 @@ impl<'a> Answer<'a> {
     ///
     /// [`AnswerError`]: what was set is not valid, or `out` has no room. Nothing is queued then.
     pub fn write(&self, out: &mut Outbox) -> Result<(), AnswerError> {
-        if !(200..600).contains(&self.status) {
-            return Err(AnswerError::Status);
-        }
-        let is_bodiless = matches!(self.status, 204 | 205 | 304);
-        if is_bodiless && !self.body.is_empty() {
-            return Err(AnswerError::Body);
-        }
-
-        self.check_fields()?;
+        self.check()?;
         Ok(draft::write(self, out)?)
     }
 }

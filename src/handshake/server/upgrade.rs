@@ -71,7 +71,8 @@ impl<'h, 'b> Upgrade<'h, 'b> {
         match extensions.lines() {
             [] => {}
             [line] if is_usual_offer(line.value) => {}
-            _ => check_extensions(extensions)?,
+            _ => Extension::check_list(extensions.extensions())
+                .map_err(|_| BadRequest::Extensions)?,
         }
         Ok(Self { request: *request, hash, origin, protocols, extensions })
     }
@@ -264,16 +265,4 @@ fn is_resource(request: &Request<'_, '_>) -> bool {
 fn is_usual_offer(value: &[u8]) -> bool {
     is_same(value, b"permessage-deflate; client_max_window_bits")
         || is_same(value, b"permessage-deflate")
-}
-
-/// §9.1: the list has at least one element, and each follows the grammar.
-fn check_extensions(fields: Fields<'_, '_>) -> Result<(), BadRequest> {
-    let mut offered = fields.extensions();
-    if offered.next().is_some_and(|first| first.is_ok())
-        && offered.all(|extension| extension.is_ok())
-    {
-        Ok(())
-    } else {
-        Err(BadRequest::Extensions)
-    }
 }
