@@ -185,8 +185,9 @@ impl Outbox {
     /// of one whose limit is no larger. The pongs of both wait then: only [`sharing`](Self::sharing)
     /// keeps their number.
     pub fn append(&mut self, other: &mut Self) -> Result<(), SendError> {
-        if !self.is_empty() || other.limit > self.limit {
-            let len = other.queue.as_ref().map_or(0, |theirs| theirs.len_without_pong());
+        let len = other.queue.as_ref().map_or(0, |theirs| theirs.len_without_pong());
+        // Nothing always fits, also behind replies that go beyond the limit.
+        if len > 0 && (!self.is_empty() || other.limit > self.limit) {
             self.has_room(len).map_err(|_| SendError::Full)?;
         }
         self.take_all(other);
