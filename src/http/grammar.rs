@@ -137,13 +137,13 @@ pub(crate) fn is_target(bytes: &[u8]) -> bool {
 
 /// Whether `name` is `other` (RFC 9110 §5.1: "Field names are case-insensitive").
 ///
-/// Nearly everybody writes a name as its RFC does, and between arrays that is quick to see.
+/// Nearly everybody writes a name as its RFC does, and between arrays that is quick to see; so is that
+/// two names begin with different letters.
 #[inline]
 pub(crate) fn is_same<const N: usize>(name: &[u8], other: &[u8; N]) -> bool {
-    match <&[u8; N]>::try_from(name) {
-        Ok(name) => name == other || name.eq_ignore_ascii_case(other),
-        Err(_) => false,
-    }
+    let Ok(name) = <&[u8; N]>::try_from(name) else { return false };
+    let initial = |name: &[u8; N]| name.first().map(u8::to_ascii_lowercase);
+    name == other || (initial(name) == initial(other) && name.eq_ignore_ascii_case(other))
 }
 
 /// Whether `bytes` are a host with an optional port, as in the Host field (RFC 9110 §7.2).
