@@ -269,7 +269,9 @@ impl Mixed {
         let own = self.own.get(self.written..).unwrap_or_default();
         match (self.inserts.front(), own) {
             (None, own) => Some(own),
-            (Some(insert), []) if self.inserts.len() == 1 => Some(self.bytes_of(insert)),
+            (Some(Insert { what: Inserted::Shared(frame), .. }), []) if self.inserts.len() == 1 => {
+                Some(frame.as_bytes())
+            }
             _ => None,
         }
     }
@@ -416,13 +418,6 @@ impl Mixed {
             insert.at -= self.written;
         }
         self.written = 0;
-    }
-
-    fn bytes_of<'q>(&'q self, insert: &'q Insert) -> &'q [u8] {
-        match &insert.what {
-            Inserted::Shared(frame) => frame.as_bytes(),
-            Inserted::Pong => &self.pong,
-        }
     }
 }
 
