@@ -63,19 +63,22 @@ const RESERVED: [&str; 4] = ["Connection", "Upgrade", "Content-Length", "Transfe
 /// Checks the caller's own `fields` before any is written; `reserved` are further names that the
 /// message sets itself.
 pub(super) fn check_fields(fields: &[(&str, &str)], reserved: &[&str]) -> Result<(), FieldError> {
-    check_names(fields, reserved)?;
+    check_names(fields, reserved.iter().copied())?;
     check_values(fields.iter().copied())
 }
 
 /// The names alone.
-pub(super) fn check_names(fields: &[(&str, &str)], reserved: &[&str]) -> Result<(), FieldError> {
+pub(super) fn check_names<'r>(
+    fields: &[(&str, &str)],
+    reserved: impl Iterator<Item = &'r str> + Clone,
+) -> Result<(), FieldError> {
     for (name, _) in fields {
-        let is_name = |other: &&str| name.eq_ignore_ascii_case(other);
+        let is_name = |other: &str| name.eq_ignore_ascii_case(other);
         let prefix = name.get(..14).unwrap_or_default();
         if !grammar::is_token(name.as_bytes()) {
             return Err(FieldError::Name);
         }
-        if RESERVED.iter().chain(reserved).any(is_name)
+        if RESERVED.into_iter().chain(reserved.clone()).any(is_name)
             || prefix.eq_ignore_ascii_case("Sec-WebSocket-")
         {
             return Err(FieldError::Reserved);

@@ -188,7 +188,7 @@ impl Outbox {
         let len = other.queue.as_ref().map_or(0, |theirs| theirs.len_without_pong());
         // Nothing always fits, also behind replies that go beyond the limit.
         if len > 0 && (!self.is_empty() || other.limit > self.limit) {
-            self.has_room(len).map_err(|_| SendError::Full)?;
+            self.check_room(len).map_err(|_| SendError::Full)?;
         }
         self.take_all(other);
         Ok(())
@@ -235,8 +235,7 @@ impl Outbox {
         }
     }
 
-    /// Forgets everything that waits, for a connection that is gone: also what it has left in an
-    /// outbox that it shares.
+    /// Forgets everything that waits.
     pub fn clear(&mut self) {
         self.release();
     }
@@ -348,12 +347,13 @@ impl Outbox {
     /// The queue, if it may take `len` more bytes.
     #[inline]
     fn queue_with_room(&mut self, len: usize) -> Result<&mut Queue, SendError> {
-        self.has_room(len)?;
+        self.check_room(len)?;
         Ok(self.queue.get_or_insert_default())
     }
 
+    /// Whether `len` more bytes stay within the limit.
     #[inline]
-    fn has_room(&self, len: usize) -> Result<(), SendError> {
+    fn check_room(&self, len: usize) -> Result<(), SendError> {
         let limit = self.limit as usize;
         let waiting = self.queue.as_ref().map_or(0, |queue| queue.len_without_pong());
         if waiting.saturating_add(len) <= limit {

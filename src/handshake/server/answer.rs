@@ -155,10 +155,8 @@ impl<'a> Answer<'a> {
         if matches!(self.status, 204 | 205 | 304) && !self.body.is_empty() {
             return Err(AnswerError::Body);
         }
-        check_names(self.headers, &["Content-Type"])?;
-        for (set, _) in self.set_fields() {
-            check_names(self.headers, &[set])?;
-        }
+        let set = self.set_fields().map(|(name, _)| name);
+        check_names(self.headers, set.chain(["Content-Type"]))?;
         Ok(check_values(self.all_fields())?)
     }
 
