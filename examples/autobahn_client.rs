@@ -18,7 +18,7 @@ use std::net::TcpStream;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use connect::Url;
+use dormouse::client::Connect;
 use dormouse::deflate::{Agreed, Deflater, Inflater, Policy};
 use dormouse::{Client, CloseCode, Event, Input, Limits, Outbox, SendError, WebSocket};
 
@@ -73,9 +73,10 @@ fn run_cases(server: &str, policy: Option<Policy>) -> Result<u32, String> {
 /// Echoes until the connection is over, and returns the last text. How a case ends is for the server
 /// to judge, so only a connection that cannot be made, or that hangs, is a failure.
 fn talk(url: &str, policy: Option<Policy>) -> Result<String, String> {
-    let url = Url::parse(url)?;
+    let uri = connect::parse(url)?;
     let offer = policy.map(|policy| policy.offer());
-    let mut opened = url.open(&url.request().extensions(offer.as_deref()), |accepted| {
+    let request = Connect::to(&uri).extensions(offer.as_deref());
+    let mut opened = connect::open(&uri, &request, |accepted| {
         let agreed = policy.map(|policy| policy.confirm(accepted)).transpose();
         agreed.map(Option::flatten).map_err(|error| error.to_string())
     })?;

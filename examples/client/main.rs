@@ -35,7 +35,7 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use codec::Codec;
-use connect::Url;
+use dormouse::client::{Connect, Uri};
 use dormouse::{CloseCode, Limits, Outbox};
 use session::{Closed, Session};
 
@@ -43,13 +43,13 @@ const NO_CODEC: &str = "built without the feature deflate, which --deflate needs
 const USAGE: &str = "usage: client URL [--deflate] [--origin ORIGIN] [--protocol NAME]... [--header 'NAME: VALUE']...";
 
 /// The command line, read.
-struct Arguments {
-    url: Url,
+struct Arguments<'w> {
+    uri: Uri<'w>,
     /// What to offer, to compress messages.
     extensions: Option<String>,
-    origin: Option<String>,
-    protocols: Vec<String>,
-    headers: Vec<(String, String)>,
+    origin: Option<&'w str>,
+    protocols: Vec<&'w str>,
+    headers: Vec<(&'w str, &'w str)>,
 }
 
 fn main() -> ExitCode {
@@ -60,12 +60,13 @@ fn main() -> ExitCode {
         };
     }
     let words = env::args_os().skip(1).map(|word| word.into_string().map_err(|_| not_utf8()));
-    let arguments = match words.collect::<Result<Vec<_>, _>>().and_then(Arguments::read) {
+    let words = match words.collect::<Result<Vec<_>, _>>() {
+        Ok(words) => words,
+        Err(error) => return misused(&error),
+    };
+    let arguments = match Arguments::read(&words) {
         Ok(arguments) => arguments,
-        Err(error) => {
-            eprintln!("client: {error}; {USAGE}");
-            return ExitCode::from(2);
-        }
+        Err(error) => return misused(&error),
     };
     match run(&arguments) {
         Ok(closed) => {
@@ -79,45 +80,48 @@ fn main() -> ExitCode {
     }
 }
 
-impl Arguments {
-    fn read(words: Vec<String>) -> Result<Self, String> {
-        let (mut url, mut extensions, mut origin) = (None, None, None);
+impl<'w> Arguments<'w> {
+    fn read(words: &'w [String]) -> Result<Self, String> {
+        let (mut uri, mut extensions, mut origin) = (None, None, None);
         let (mut protocols, mut headers) = (Vec::new(), Vec::new());
-        let mut words = words.into_iter();
+        let mut words = words.iter().map(String::as_str);
         while let Some(word) = words.next() {
             let mut value = || words.next().ok_or_else(|| format!("{word} needs a value"));
-            match word.as_str() {
+            match word {
                 "--deflate" => extensions = Some(codec::offer().ok_or(NO_CODEC)?),
                 "--origin" => origin = Some(value()?),
                 "--protocol" => protocols.push(value()?),
-                "--header" => headers.push(split_header(&value()?)?),
+                "--header" => headers.push(split_header(value()?)?),
                 option if option.starts_with('-') => return Err(format!("unknown option {word}")),
-                _ if url.is_some() => return Err(format!("one argument too many: {word}")),
-                text => url = Some(Url::parse(text)?),
+                _ if uri.is_some() => return Err(format!("one argument too many: {word}")),
+                text => uri = Some(connect::parse(text)?),
             }
         }
-        let url = url.ok_or("the URL is missing")?;
-        Ok(Self { url, extensions, origin, protocols, headers })
+        let uri = uri.ok_or("the URL is missing")?;
+        Ok(Self { uri, extensions, origin, protocols, headers })
     }
+}
+
+fn misused(error: &str) -> ExitCode {
+    eprintln!("client: {error}; {USAGE}");
+    ExitCode::from(2)
 }
 
 fn not_utf8() -> String {
     "an argument is not UTF-8".to_owned()
 }
 
-fn split_header(text: &str) -> Result<(String, String), String> {
+fn split_header(text: &str) -> Result<(&str, &str), String> {
     match text.split_once(':') {
-        Some((name, value)) => Ok((name.to_owned(), value.trim().to_owned())),
+        Some((name, value)) => Ok((name, value.trim())),
         None => Err(format!("not a header with a colon: {text}")),
     }
 }
 
 /// What ends the session, or the status to exit with and why.
-fn run(arguments: &Arguments) -> Result<Closed, (u8, String)> {
-    let Arguments { url, extensions, origin, protocols, headers } = arguments;
-    let protocols: Vec<_> = protocols.iter().map(String::as_str).collect();
-    let headers: Vec<_> = headers.iter().map(|(name, value)| (&**name, &**value)).collect();
-    let request = url.request().origin(origin.as_deref()).protocols(&protocols).headers(&headers);
+fn run(arguments: &Arguments<'_>) -> Result<Closed, (u8, String)> {
+    let Arguments { uri, extensions, origin, protocols, headers } = arguments;
+    let request = Connect::to(uri).origin(*origin).protocols(protocols).headers(headers);
     let request = request.extensions(extensions.as_deref());
     // What can never be sent is the caller's mistake, and told before anybody is connected to.
     let mut nowhere = Outbox::new(&Limits::default());
@@ -125,7 +129,7 @@ fn run(arguments: &Arguments) -> Result<Closed, (u8, String)> {
         return Err((2, format!("{error}; {USAGE}")));
     }
     // A server that answers what was not offered has been found out before this.
-    let mut opened = url.open(&request, Codec::confirm).map_err(|error| (1, error))?;
+    let mut opened = connect::open(uri, &request, Codec::confirm).map_err(|error| (1, error))?;
     let session = Session::new(opened.socket, opened.found);
     let session = session.map_err(|error| (1, error.to_string()))?;
     session.run(&mut opened.early).map_err(|error| (1, error))

@@ -16,7 +16,7 @@
 //!   wait a random and growing time before trying again (§7.2.3).
 //!
 //! ```
-//! use dormouse::client::Connect;
+//! use dormouse::client::{Connect, Uri};
 //! use dormouse::http::{EMPTY_HEADER, HeadReader, Response};
 //! use dormouse::{Event, Input, Limits, Outbox, WebSocket};
 //!
@@ -24,7 +24,8 @@
 //! let limits = Limits::default();
 //! let mut out = Outbox::new(&limits);
 //! let nonce = *b"the sample nonce"; // 16 random bytes in earnest: `rand::random()`
-//! let handshake = Connect::new("example.com", "/chat").protocols(&["mail.v1"]).write(nonce, &mut out)?;
+//! let uri = Uri::parse("ws://example.com/chat")?; // connect to `uri.host()` and `uri.port()`
+//! let handshake = Connect::to(&uri).protocols(&["mail.v1"]).write(nonce, &mut out)?;
 //!
 //! // The request goes to the server, and this comes back.
 //! let mut scratch = *b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
@@ -43,7 +44,11 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod uri;
+
 use core::fmt;
+
+pub use uri::{Uri, UriError};
 
 use super::draft::{self, Draft, Head, Names, check_fields};
 use super::{AcceptKey, Key, encode};
@@ -134,6 +139,11 @@ impl<'a> Connect<'a> {
     /// port if that is not the usual one of the scheme (`example.com`, `[::1]:8080`).
     pub fn new(host: &'a str, target: &'a str) -> Self {
         Self { host, target, origin: None, protocols: &[], extensions: None, headers: &[] }
+    }
+
+    /// A request for what `uri` names.
+    pub fn to(uri: &'a Uri<'_>) -> Self {
+        Self::new(uri.authority(), uri.target())
     }
 
     /// The origin to send; `None` unless it is set, as for every client that is no browser.

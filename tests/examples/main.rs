@@ -137,7 +137,9 @@ fn arguments_that_make_no_sense() {
     }
     let injection = ["ws://localhost", "--header", "X: a\r\nY: b"];
     assert_fails(&run("client", &injection, b""), 2, "control character");
-    assert_fails(&run("client", &["ws://localhost/a b"], b""), 2, "the target is not a path");
+    for text in ["ws://localhost/a b", "ws://localhost/\na"] {
+        assert_fails(&run("client", &[text], b""), 2, "the path of the URI");
+    }
 }
 
 #[test]

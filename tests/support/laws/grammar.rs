@@ -1,11 +1,14 @@
-//! Lists in header fields (RFC 9110 §5.6), extensions (RFC 6455 §9.1) and subprotocols (§4.1).
+//! Lists in header fields (RFC 9110 §5.6), extensions (RFC 6455 §9.1), subprotocols (§4.1) and the URIs of
+//! WebSockets (§3).
 
 use std::borrow::Cow;
 use std::collections::HashSet;
 
 use arbitrary::Unstructured;
+use dormouse::client::{Connect, Uri};
 use dormouse::http::{Extension, Fields, Header, Request, Version};
 use dormouse::server::{BadRequest, Refusal, Upgrade};
+use dormouse::{Limits, Outbox};
 
 /// The elements of a list over several lines are those of a naive reader.
 pub fn lists(values: &[&[u8]], token: &str) {
@@ -89,6 +92,25 @@ pub fn subprotocols(values: &[&[u8]]) {
     }
 }
 
+/// The parts of a URI make a request that can be written, and make the same URI when they are put
+/// together; every other text with a host and a path that can be written is one.
+pub fn uri(text: &str) {
+    let mut out = Outbox::new(&Limits::default());
+    let mut is_written = |connect: &Connect<'_>| connect.write([0; 16], &mut out).is_ok();
+    if let Ok(uri) = Uri::parse(text) {
+        assert!(is_written(&Connect::to(&uri)), "{text}");
+        let scheme = if uri.is_secure() { "wss" } else { "ws" };
+        let again = format!("{scheme}://{}{}", uri.authority(), uri.target());
+        assert_eq!(Uri::parse(&again).as_ref(), Ok(&uri), "{text}");
+    } else if let Some((host, path)) =
+        text.strip_prefix("ws://").and_then(|rest| rest.split_once('/'))
+    {
+        let port = host.rsplit_once(':').map_or("", |(_, port)| port);
+        let is_port = port.ends_with(']') || port.is_empty() || port.parse::<u16>().is_ok();
+        assert!(!is_port || !is_written(&Connect::new(host, &format!("/{path}"))), "{text}");
+    }
+}
+
 pub fn target(bytes: &[u8]) {
     let values: Vec<&[u8]> = bytes.split(|&byte| byte == b'\n').collect();
     let (last, rest) = values.split_last().expect("there is always one");
@@ -96,6 +118,10 @@ pub fn target(bytes: &[u8]) {
     content_length(&values);
     subprotocols(rest);
     naive_elements(&values).into_iter().chain(values).for_each(extension);
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        uri(text);
+        uri(&format!("ws://{text}"));
+    }
     if let Ok((name, params)) = Unstructured::new(bytes).arbitrary() {
         NaiveExtension { name, params }.quoted_is_read();
     }
