@@ -103,10 +103,13 @@ fn a_mailbox_that_cannot_be_read_is_said_once() {
     assert_eq!(said.len(), 1, "{said:?}");
     assert!(said[0].starts_with("warn mailbox_unreadable mailbox=alice error="), "{said:?}");
 
-    for folder in ["cur", "new"] {
-        fs::remove_file(fixture.path("alice").join(folder)).unwrap();
-        fs::create_dir(fixture.path("alice").join(folder)).unwrap();
-    }
+    fs::remove_file(fixture.path("alice/cur")).unwrap();
+    fs::create_dir(fixture.path("alice/cur")).unwrap();
+    // In one step: a mailbox is gone while it has no `new`, and then its trouble is as well.
+    let (whole, link) = (fixture.folder.path().join("whole"), fixture.folder.path().join("link"));
+    fs::create_dir(&whole).unwrap();
+    std::os::unix::fs::symlink(&whole, &link).unwrap();
+    fs::rename(&link, fixture.path("alice/new")).unwrap();
     fs::write(fixture.path("bob/cur/2:2,"), "").unwrap();
     assert_eq!(next_json(&mut ws), unseen("bob", 0, 2));
     let mut alice = fixture.server.watch("alice");
