@@ -191,6 +191,28 @@ impl<R: Role> Decoder<R> {
         Some((opcode, payload))
     }
 
+    /// Takes all of `input` if it is one byte in the middle of a data frame's payload, more is to come, and
+    /// `keep` takes the byte. `false` leaves everything as it was.
+    #[inline]
+    pub(crate) fn middle_byte(
+        &mut self,
+        input: &mut Input<'_>,
+        keep: impl FnOnce(u8) -> bool,
+    ) -> bool {
+        let [byte] = *input.peek() else { return false };
+        let State::Payload { remaining, key, opcode, .. } = &mut self.state else { return false };
+        let still = u64::from_ne_bytes(*remaining).saturating_sub(1);
+        // Zeros if nothing is masked.
+        let [key_byte, ..] = *key;
+        if still == 0 || opcode.is_control() || !keep(byte ^ key_byte) {
+            return false;
+        }
+        input.take_rest();
+        *key = mask::advance(*key, 1);
+        *remaining = still.to_ne_bytes();
+        true
+    }
+
     /// Takes all of `input` if it is the middle of a data frame's payload, and more is to come: the way of
     /// a message that arrives in many reads. Otherwise as [`whole_message`](Self::whole_message).
     #[inline]

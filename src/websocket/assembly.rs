@@ -62,6 +62,27 @@ impl Assembly {
         self.message.take().map(|message| message.finish(limit)).transpose()
     }
 
+    /// Adds one byte in the middle of a frame and says so, if there is room and nothing to check: the
+    /// first piece of the frame was checked for all of it.
+    #[inline]
+    pub(super) fn push_byte(&mut self, byte: u8) -> bool {
+        match &mut self.message {
+            Some(Message::Text(text, validator))
+                if byte.is_ascii() && validator.is_complete() && text.capacity() > text.len() =>
+            {
+                text.push(char::from(byte));
+                true
+            }
+            Some(Message::Binary(buffer) | Message::Compressed(_, buffer))
+                if buffer.capacity() > buffer.len() =>
+            {
+                buffer.push(byte);
+                true
+            }
+            _ => false,
+        }
+    }
+
     /// Adds what is neither the first of a frame nor the last.
     #[inline]
     pub(super) fn middle(&mut self, middle: Middle<'_>, limit: u32) -> Result<(), Violation> {
@@ -121,25 +142,6 @@ impl Message {
     /// Adds bytes. The buffer doubles when it is full, but not beyond `most`.
     #[inline]
     fn push(&mut self, bytes: &[u8], most: usize) -> Result<(), InvalidUtf8> {
-        // One byte at a time is what a peer sends that means to cost much.
-        match (&mut *self, bytes) {
-            (Self::Text(text, validator), [byte @ 0..=0x7F])
-                if validator.is_complete() && text.capacity() > text.len() =>
-            {
-                text.push(char::from(*byte));
-                Ok(())
-            }
-            (Self::Binary(buffer) | Self::Compressed(_, buffer), [byte])
-                if buffer.capacity() > buffer.len() =>
-            {
-                buffer.push(*byte);
-                Ok(())
-            }
-            _ => self.push_any(bytes, most),
-        }
-    }
-
-    fn push_any(&mut self, bytes: &[u8], most: usize) -> Result<(), InvalidUtf8> {
         let total = self.len().saturating_add(bytes.len());
         let most = most.min(isize::MAX as usize);
         let more = |capacity: usize, len: usize| {

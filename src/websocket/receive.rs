@@ -63,9 +63,23 @@ impl<R: Role> WebSocket<R> {
         }
     }
 
-    /// The way of a message that comes in many reads; few of them are anything but the middle of it.
+    /// The way of a message that comes in many reads; few of them are anything but the middle of it. A
+    /// single byte is what a peer sends that means to cost much.
     #[inline(never)]
     fn next_in_middle<'b>(
+        &mut self,
+        input: &mut Input<'b>,
+        out: &mut Outbox,
+    ) -> Result<Option<Event<'b>>, Violation> {
+        let Some(assembly) = &mut self.assembly else { return self.next_in_parts(input, out) };
+        if self.decoder.middle_byte(input, |byte| assembly.push_byte(byte)) {
+            return Ok(None);
+        }
+        self.next_in_longer_middle(input, out)
+    }
+
+    #[inline(never)]
+    fn next_in_longer_middle<'b>(
         &mut self,
         input: &mut Input<'b>,
         out: &mut Outbox,
