@@ -49,10 +49,13 @@ const PATHS: &[(&str, Run)] = &[
     ("receive a multi-byte text of 1 KiB", |times| receive(Opcode::Text, &multi_byte(1024), times)),
     ("receive a ping of 16 B and answer it", |times| receive(Opcode::Ping, &ascii(16), times)),
     ("receive binary byte by byte, 1 KiB", |times| {
-        receive_in_bytes(Opcode::Binary, &ascii(1024), times);
+        receive_in_reads(Opcode::Binary, &ascii(1024), 1, times);
     }),
     ("receive an ASCII text byte by byte, 1 KiB", |times| {
-        receive_in_bytes(Opcode::Text, &ascii(1024), times);
+        receive_in_reads(Opcode::Text, &ascii(1024), 1, times);
+    }),
+    ("receive binary in reads of 64 B, 16 KiB", |times| {
+        receive_in_reads(Opcode::Binary, &ascii(16384), 64, times);
     }),
     ("send 16 B as a server", |times| send(WebSocket::server(&LIMITS), 16, times)),
     ("send 1 KiB as a server", |times| send(WebSocket::server(&LIMITS), 1024, times)),
@@ -199,11 +202,11 @@ fn receive(opcode: Opcode, payload: &str, times: u64) {
     assert!(!ws.is_closed());
 }
 
-fn receive_in_bytes(opcode: Opcode, payload: &str, times: u64) {
+fn receive_in_reads(opcode: Opcode, payload: &str, len: usize, times: u64) {
     let mut frame = frame(opcode, payload);
     let (mut ws, mut out) = (WebSocket::server(&LIMITS), Outbox::keeping(&LIMITS, 4096));
     for _ in 0..times {
-        frame.chunks_mut(1).for_each(|byte| on_read(&mut ws, black_box(byte), &mut out));
+        frame.chunks_mut(len).for_each(|read| on_read(&mut ws, black_box(read), &mut out));
     }
     assert!(!ws.is_closed());
 }
