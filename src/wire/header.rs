@@ -167,10 +167,10 @@ impl FrameHeader {
     /// How many bytes the header takes on the wire: 2 to 14.
     #[inline]
     pub const fn encoded_len(&self) -> usize {
-        let len: usize = match self.payload_len {
-            0..=125 => 2,
-            126..=0xFFFF => 4,
-            _ => 10,
+        let len: usize = match self.length() {
+            Length::Short(_) => 2,
+            Length::Bits16(_) => 4,
+            Length::Bits64(_) => 10,
         };
         if self.mask.is_some() { len.saturating_add(4) } else { len }
     }
@@ -178,10 +178,19 @@ impl FrameHeader {
     /// The header of two bytes that a short frame has without a key: nearly all that a server sends.
     #[inline]
     pub(crate) const fn encode_short(&self) -> Option<[u8; 2]> {
-        if self.mask.is_some() || self.payload_len >= LEN_16 as u64 {
-            return None;
+        match (self.mask, self.length()) {
+            (None, Length::Short(len)) => Some(self.start(len)),
+            _ => None,
         }
-        Some(self.start(self.payload_len as u8))
+    }
+
+    #[inline]
+    const fn length(&self) -> Length {
+        match self.payload_len {
+            len @ 0..=125 => Length::Short(len as u8),
+            len @ 126..=0xFFFF => Length::Bits16(len as u16),
+            len => Length::Bits64(len),
+        }
     }
 
     /// The first two bytes, with `short` for the length.
@@ -196,14 +205,16 @@ impl FrameHeader {
     /// with a length that is known to the compiler.
     #[inline]
     pub(crate) fn append_to(&self, buffer: &mut Vec<u8>) {
-        if self.payload_len < u64::from(LEN_16) {
-            buffer.extend_from_slice(&self.start(self.payload_len as u8));
-        } else if let Ok(len) = u16::try_from(self.payload_len) {
-            let ([first, second], [high, low]) = (self.start(LEN_16), len.to_be_bytes());
-            buffer.extend_from_slice(&[first, second, high, low]);
-        } else {
-            buffer.extend_from_slice(&self.start(LEN_64));
-            buffer.extend_from_slice(&self.payload_len.to_be_bytes());
+        match self.length() {
+            Length::Short(len) => buffer.extend_from_slice(&self.start(len)),
+            Length::Bits16(len) => {
+                let ([first, second], [high, low]) = (self.start(LEN_16), len.to_be_bytes());
+                buffer.extend_from_slice(&[first, second, high, low]);
+            }
+            Length::Bits64(len) => {
+                buffer.extend_from_slice(&self.start(LEN_64));
+                buffer.extend_from_slice(&len.to_be_bytes());
+            }
         }
         if let Some(key) = self.mask {
             buffer.extend_from_slice(&key);
@@ -230,14 +241,16 @@ impl FrameHeader {
         reason = "`len` is 2, 4 or 10, and the buffer has room for a key behind 10"
     )]
     pub fn encode<'b>(&self, buffer: &'b mut [u8; MAX_HEADER_LEN]) -> &'b [u8] {
-        let (short, len) = if self.payload_len < u64::from(LEN_16) {
-            (self.payload_len as u8, 2)
-        } else if let Ok(len) = u16::try_from(self.payload_len) {
-            buffer[2..4].copy_from_slice(&len.to_be_bytes());
-            (LEN_16, 4)
-        } else {
-            buffer[2..10].copy_from_slice(&self.payload_len.to_be_bytes());
-            (LEN_64, 10)
+        let (short, len) = match self.length() {
+            Length::Short(len) => (len, 2),
+            Length::Bits16(len) => {
+                buffer[2..4].copy_from_slice(&len.to_be_bytes());
+                (LEN_16, 4)
+            }
+            Length::Bits64(len) => {
+                buffer[2..10].copy_from_slice(&len.to_be_bytes());
+                (LEN_64, 10)
+            }
         };
         buffer[..2].copy_from_slice(&self.start(short));
         match self.mask {
@@ -248,6 +261,13 @@ impl FrameHeader {
             None => &buffer[..len],
         }
     }
+}
+
+/// A length in its shortest form (§5.2): in the second byte, or in 2 or 8 bytes behind it.
+enum Length {
+    Short(u8),
+    Bits16(u16),
+    Bits64(u64),
 }
 
 /// Reads the extended length that `short` announces, if it does, and returns what follows it.
