@@ -4,7 +4,7 @@ mod support;
 
 use dormouse::decode::FrameError;
 use dormouse::wire::HeaderError;
-use dormouse::{Event, Input, Limits, Outbox, Prepared, SendError, Violation, WebSocket};
+use dormouse::{Event, Input, Limits, Outbox, Prepared, SendError, Server, Violation, WebSocket};
 use support::driver::run;
 use support::oracle::Reader;
 use support::story::{Ending, check, stories};
@@ -219,6 +219,32 @@ fn s10_4_a_new_limit_holds_at_once() {
     let mut empty = masked(CONTINUATION, b"");
     let next = ws.next(&mut Input::new(&mut empty), &mut out);
     assert_eq!(next, Err(Violation::MessageTooBig), "what is there counts too");
+}
+
+#[test]
+fn s10_4_a_new_limit_holds_inside_a_frame() {
+    for (kind, portion) in [(TEXT, 1), (BINARY, 1), (TEXT, 2), (BINARY, 2), (BINARY, 40)] {
+        let (mut ws, mut out) = support::server();
+        let mut bytes = frame(FIN | kind, Some(KEY), &[b'a'; 100]);
+        let (start, rest) = bytes.split_at_mut(6 + 50);
+        start
+            .chunks_mut(1)
+            .for_each(|byte| assert_eq!(next_event(&mut ws, byte, &mut out), Ok(None)));
+        ws.set_message_limit(100);
+        let (more, rest) = rest.split_at_mut(portion);
+        assert_eq!(next_event(&mut ws, more, &mut out), Ok(None));
+        ws.set_message_limit(99);
+        let next = next_event(&mut ws, &mut rest[..portion.min(9)], &mut out);
+        assert_eq!(next, Err(Violation::MessageTooBig), "{kind} in reads of {portion}");
+    }
+}
+
+fn next_event<'b>(
+    ws: &mut WebSocket<Server>,
+    bytes: &'b mut [u8],
+    out: &mut Outbox,
+) -> Result<Option<Event<'b>>, Violation> {
+    ws.next(&mut Input::new(bytes), out)
 }
 
 #[test]

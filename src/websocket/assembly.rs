@@ -62,8 +62,8 @@ impl Assembly {
         self.message.take().map(|message| message.finish(limit)).transpose()
     }
 
-    /// Adds one byte in the middle of a frame and says so, if there is room and nothing to check: the
-    /// first piece of the frame was checked for all of it.
+    /// Adds one byte in the middle of a frame and says so, if there is room and nothing to check: there is
+    /// only room for what the limit allows.
     #[inline]
     pub(super) fn push_byte(&mut self, byte: u8) -> bool {
         match &mut self.message {
@@ -80,6 +80,17 @@ impl Assembly {
                 true
             }
             _ => false,
+        }
+    }
+
+    /// Gives back the room that was taken under another limit.
+    pub(super) fn forget_room(&mut self) {
+        match &mut self.message {
+            Some(Message::Text(text, _)) => text.shrink_to_fit(),
+            Some(Message::Binary(buffer) | Message::Compressed(_, buffer)) => {
+                buffer.shrink_to_fit();
+            }
+            None => {}
         }
     }
 

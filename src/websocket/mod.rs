@@ -277,6 +277,9 @@ impl<R: Role> WebSocket<R> {
     /// A message that has begun counts against the new limit too.
     pub fn set_message_limit(&mut self, limit: u32) {
         self.limit = limit;
+        if let Some(assembly) = &mut self.assembly {
+            assembly.forget_room();
+        }
     }
 
     #[inline]
