@@ -37,6 +37,10 @@ impl Default for Limits {
     }
 }
 
-/// Where a buffer begins that doubles as bytes come: no allocator hands out fewer, and without it the
-/// first few of them would each be a move.
-pub(crate) const SMALLEST_BUFFER: usize = 16;
+/// The capacity of a buffer that has to hold `needed` bytes and has no room: twice what it was, so that
+/// single bytes cost linear time, but not above `most`.
+///
+/// It begins with 16: no allocator hands out fewer, and the first few bytes would each be a move.
+pub(crate) fn larger_capacity(capacity: usize, needed: usize, most: usize) -> usize {
+    capacity.saturating_mul(2).max(16).min(most).max(needed)
+}

@@ -16,7 +16,7 @@ use core::mem;
 pub use slices::Slices;
 
 use super::prepared::Prepared;
-use crate::limits::SMALLEST_BUFFER;
+use crate::limits::larger_capacity;
 use crate::wire::{FrameHeader, MAX_CONTROL_PAYLOAD, MAX_HEADER_LEN, mask};
 
 /// A buffer is not worth shrinking for fewer bytes than this.
@@ -406,9 +406,9 @@ impl Mixed {
         }
         let needed = self.own.len() + len;
         if needed > self.own.capacity() {
-            let doubled = (self.own.capacity() * 2).max(SMALLEST_BUFFER);
-            let doubled = doubled.min(limit.saturating_add(limit / 2));
-            self.own.reserve_exact(needed.max(doubled) - self.own.len());
+            let most = limit.saturating_add(limit / 2);
+            let larger = larger_capacity(self.own.capacity(), needed, most);
+            self.own.reserve_exact(larger - self.own.len());
         }
     }
 

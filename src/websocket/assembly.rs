@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 
 use super::event::{Compressed, Event, MessageKind, Violation};
 use crate::decode::{Middle, Piece};
-use crate::limits::SMALLEST_BUFFER;
+use crate::limits::larger_capacity;
 use crate::utf8::{InvalidUtf8, Validator};
 
 /// How many empty fragments one message may have before its last one.
@@ -156,8 +156,7 @@ impl Message {
         let total = self.len().saturating_add(bytes.len());
         let most = most.min(isize::MAX as usize);
         let more = |capacity: usize, len: usize| {
-            let doubled = capacity.saturating_mul(2).max(SMALLEST_BUFFER);
-            total.max(doubled.min(most)).saturating_sub(len)
+            larger_capacity(capacity, total, most).saturating_sub(len)
         };
         match self {
             Self::Text(text, validator) => {
