@@ -17,7 +17,8 @@
 //! # The three calls
 //!
 //! 1. **Handshake**: [`http::HeadReader`] collects the head, [`server::Upgrade::read`] applies the
-//!    rules, `accept` or a [`server::Refusal`] writes the answer. Clients: [`client::Connect`].
+//!    rules, `accept` or a [`server::Refusal`] writes the answer. Clients: [`client::Uri`]
+//!    and [`client::Connect`].
 //! 2. **Read**: [`WebSocket::next`] until it returns `None`, with the bytes of one read as [`Input`].
 //! 3. **Write**: `Outbox::write_to`, or [`Outbox::slices`] and [`Outbox::advance`] by hand; what the
 //!    socket does not take stays.

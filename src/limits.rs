@@ -38,7 +38,7 @@ impl Default for Limits {
 }
 
 /// The capacity of a buffer that has to hold `needed` bytes and has no room: twice what it was, so that
-/// single bytes cost linear time, but not above `most`.
+/// single bytes cost linear time, but not above `most` unless `needed` is.
 ///
 /// It begins with 16: no allocator hands out fewer, and the first few bytes would each be a move.
 pub(crate) fn larger_capacity(capacity: usize, needed: usize, most: usize) -> usize {

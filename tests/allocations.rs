@@ -90,6 +90,24 @@ fn messages_that_arrive_whole_allocate_nothing() {
 }
 
 #[test]
+fn a_limit_that_is_not_lower_moves_no_message() {
+    for limit in [None, Some(1 << 20), Some(2 << 20)] {
+        let (mut ws, mut out) = server();
+        let mut bytes = frame(FIN | BINARY, Some(KEY), &[0; 16 << 10]);
+        let (message, cost) = usage(|| {
+            bytes.chunks_mut(1).find_map(|byte| {
+                if let Some(limit) = limit {
+                    ws.set_message_limit(limit);
+                }
+                ws.next(&mut Input::new(byte), &mut out).unwrap()
+            })
+        });
+        // Buffers of 16 bytes to 16 KiB, and what keeps the message.
+        assert!(message.is_some() && cost.calls == 12, "{cost:?}");
+    }
+}
+
+#[test]
 fn s5_5_replies_into_a_warm_outbox_allocate_nothing() {
     let mut out = warm_outbox();
     let mut replies: Vec<(Vec<u8>, usize)> = (0..=125)

@@ -20,7 +20,7 @@ const NONCE: [u8; 16] = *b"the sample nonce";
 
 const PROTOCOLS: [&str; 2] = ["json", "mail.v1"];
 
-fn connect<'a>() -> Connect<'a> {
+fn connect<'a>() -> Connect<'a, 'a> {
     let extensions = Some("x-other, permessage-deflate; client_max_window_bits");
     Connect::new("example.com:8080", "/chat?a=b").protocols(&PROTOCOLS).extensions(extensions)
 }
@@ -77,7 +77,7 @@ fn s4_1_the_request() {
 #[test]
 fn s4_1_nothing_is_written_on_a_bad_value() {
     let mut out = outbox();
-    let mut fails = |connect: Connect<'_>, error: ConnectError| {
+    let mut fails = |connect: Connect<'_, '_>, error: ConnectError| {
         assert_eq!(connect.write(NONCE, &mut out).map(|_| ()), Err(error), "{connect:?}");
         assert!(out.is_empty());
     };

@@ -6,7 +6,7 @@ mod support;
 use std::error::Error;
 use std::fmt::Debug;
 
-use dormouse::client::{Connect, ConnectError};
+use dormouse::client::{Connect, ConnectError, Uri, UriError};
 use dormouse::decode::FrameError;
 use dormouse::http::{EMPTY_HEADER, FieldError, HeadError, HeadReader, Request};
 use dormouse::server::{AcceptError, Answer, AnswerError, BadRequest, Refusal, Upgrade};
@@ -75,6 +75,9 @@ fn debug_of_heads_tells_names_and_no_values() {
     let answer = Answer::new(200).headers(&secret).body(SECRET.as_bytes());
     shows(&answer, "Answer { status: 200, headers: [\"Set-Cookie\"], body_len: 7, .. }");
 
+    let uri = format!("wss://a:9001/chat?token={SECRET}");
+    let shown = "is_secure: true, authority: \"a:9001\", path: \"/chat\"";
+    shows(&Uri::parse(&uri).unwrap(), &format!("Uri {{ {shown}, .. }}"));
     let target = format!("/chat?token={SECRET}");
     let (secret, offers) = ([("Authorization", SECRET)], ["mail.v1", SECRET]);
     let connect = Connect::new("a", &target).headers(&secret).protocols(&offers);
@@ -124,6 +127,7 @@ fn errors_tell_one_line() {
         ),
         (Box::new(AcceptError::from(FieldError::Name)), "a field name is not a token"),
         (Box::new(ConnectError::from(HeadError::Trailing)), "bytes follow the head"),
+        (Box::new(UriError::Scheme), "the URI does not begin with ws:// or wss://"),
         (Box::new(ConnectError::Status(302)), "the server answered with status 302"),
     ];
     for (error, expected) in errors {

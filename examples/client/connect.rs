@@ -48,7 +48,7 @@ pub fn parse(text: &str) -> Result<Uri<'_>, String> {
 /// What went wrong, in one line; for a refusal, with what the server says about it.
 pub fn open<T>(
     uri: &Uri<'_>,
-    request: &Connect<'_>,
+    request: &Connect<'_, '_>,
     look: impl FnOnce(&Accepted<'_, '_>) -> Result<T, String>,
 ) -> Result<Opened<T>, String> {
     // Before there is a connection, since a request that makes no sense needs none.

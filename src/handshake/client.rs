@@ -1,6 +1,6 @@
 //! The client's side of the opening handshake.
 //!
-//! RFC 6455 §4.1. Layer 4: writes the request, then verifies the response. It opens no connection,
+//! RFC 6455 §3 and §4.1. Layer 4: reads the URI, writes the request, verifies the response. It opens no connection,
 //! resolves no name and draws no randomness: the embedder does, and brings the nonce.
 //!
 //! # What §4.1 leaves to you
@@ -56,15 +56,17 @@ use crate::http::{Extension, FieldError, Fields, HeadError, Response, Version, g
 use crate::outbox::{Outbox, SendError};
 
 /// An upgrade request, ready to be completed and written.
+///
+/// What it offers, `'o`, is borrowed until the response is verified; the rest, `'r`, until it is written.
 #[derive(Clone, Copy)]
 #[must_use = "a request does nothing until it is written"]
-pub struct Connect<'a> {
-    host: &'a str,
-    target: &'a str,
-    origin: Option<&'a str>,
-    protocols: &'a [&'a str],
-    extensions: Option<&'a str>,
-    headers: &'a [(&'a str, &'a str)],
+pub struct Connect<'r, 'o> {
+    host: &'r str,
+    target: &'r str,
+    origin: Option<&'r str>,
+    protocols: &'o [&'o str],
+    extensions: Option<&'o str>,
+    headers: &'r [(&'r str, &'r str)],
 }
 
 /// Why a handshake failed: before anything was written, or because of what the server answered.
@@ -74,7 +76,8 @@ pub enum ConnectError {
     /// §4.1: the host to connect to is not a host with an optional port.
     #[error("the host to connect to is not `name` or `name:port`")]
     Host,
-    /// §3: the target does not begin with `/`, or has a space, a fragment or bytes beyond ASCII.
+    /// §3: the target does not begin with `/`, or has a fragment or a character that has to be
+    /// percent-encoded.
     #[error("the target is not a path that begins with `/`, with an optional query")]
     Target,
     /// RFC 6454 §7.1: the origin to send is not one origin in ASCII.
@@ -134,25 +137,25 @@ pub enum ConnectError {
     ExtensionNotOffered,
 }
 
-impl<'a> Connect<'a> {
+impl<'r, 'o> Connect<'r, 'o> {
     /// A request for `target`, a path with an optional query, at `host`, a name or address with a
     /// port if that is not the usual one of the scheme (`example.com`, `[::1]:8080`).
-    pub fn new(host: &'a str, target: &'a str) -> Self {
+    pub fn new(host: &'r str, target: &'r str) -> Self {
         Self { host, target, origin: None, protocols: &[], extensions: None, headers: &[] }
     }
 
     /// A request for what `uri` names.
-    pub fn to(uri: &'a Uri<'_>) -> Self {
+    pub fn to(uri: &'r Uri<'_>) -> Self {
         Self::new(uri.authority(), uri.target())
     }
 
     /// The origin to send; `None` unless it is set, as for every client that is no browser.
-    pub fn origin(self, origin: Option<&'a str>) -> Self {
+    pub fn origin(self, origin: Option<&'r str>) -> Self {
         Self { origin, ..self }
     }
 
     /// The subprotocols to offer, the best first.
-    pub fn protocols(self, protocols: &'a [&'a str]) -> Self {
+    pub fn protocols(self, protocols: &'o [&'o str]) -> Self {
         Self { protocols, ..self }
     }
 
@@ -161,12 +164,12 @@ impl<'a> Connect<'a> {
     /// The feature `deflate` brings permessage-deflate. [`WebSocket`](crate::WebSocket) speaks no other
     /// one that uses the reserved bits of a frame; whoever agrees on one reads and writes such frames
     /// without it.
-    pub fn extensions(self, extensions: Option<&'a str>) -> Self {
+    pub fn extensions(self, extensions: Option<&'o str>) -> Self {
         Self { extensions, ..self }
     }
 
     /// Further fields, such as `Authorization` or `Cookie`, as names and values.
-    pub fn headers(self, headers: &'a [(&'a str, &'a str)]) -> Self {
+    pub fn headers(self, headers: &'r [(&'r str, &'r str)]) -> Self {
         Self { headers, ..self }
     }
 
@@ -178,7 +181,7 @@ impl<'a> Connect<'a> {
     /// # Errors
     ///
     /// [`ConnectError`]: what was set is not valid, or `out` has no room. Nothing is queued then.
-    pub fn write(&self, nonce: [u8; 16], out: &mut Outbox) -> Result<Handshake<'a>, ConnectError> {
+    pub fn write(&self, nonce: [u8; 16], out: &mut Outbox) -> Result<Handshake<'o>, ConnectError> {
         self.check()?;
         let key = encode(&nonce);
         draft::write(&Keyed { connect: self, key: &key }, out)?;
@@ -208,7 +211,7 @@ impl<'a> Connect<'a> {
 }
 
 /// Leaves out the query and the subprotocols, which may be tokens of a user.
-impl fmt::Debug for Connect<'_> {
+impl fmt::Debug for Connect<'_, '_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Connect")
             .field("host", &self.host)
@@ -220,12 +223,12 @@ impl fmt::Debug for Connect<'_> {
 }
 
 /// A request with its key.
-struct Keyed<'c, 'a> {
-    connect: &'c Connect<'a>,
+struct Keyed<'c> {
+    connect: &'c Connect<'c, 'c>,
     key: &'c [u8; 24],
 }
 
-impl Head for Keyed<'_, '_> {
+impl Head for Keyed<'_> {
     fn push_to(&self, draft: &mut impl Draft) {
         let &Self { connect, key } = self;
         for part in ["GET ", connect.target, " HTTP/1.1\r\n"] {
@@ -260,14 +263,14 @@ impl Head for Keyed<'_, '_> {
 
 /// A request that is on its way: what its answer has to match. 64 bytes.
 ///
-/// It borrows the offered names, so a client that keeps many handshakes in flight best offers
-/// constants.
+/// It borrows what was offered and nothing else, so a client that keeps many handshakes in flight best
+/// offers constants.
 #[derive(Clone, Copy)]
 #[must_use = "the response has to be verified"]
-pub struct Handshake<'a> {
+pub struct Handshake<'o> {
     accept: AcceptKey,
-    protocols: &'a [&'a str],
-    extensions: Option<&'a str>,
+    protocols: &'o [&'o str],
+    extensions: Option<&'o str>,
 }
 
 /// What the server agreed to.

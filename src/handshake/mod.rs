@@ -6,7 +6,7 @@
 //! | module | what lives there |
 //! |---|---|
 //! | [`server`] | reads the upgrade request; accepts, refuses, or answers any other request |
-//! | [`client`] | writes the upgrade request; verifies the response |
+//! | [`client`] | reads the URI; writes the upgrade request; verifies the response |
 //!
 //! Both need what is in this file: the two values that prove that the peer speaks WebSocket.
 

@@ -62,8 +62,8 @@ impl Assembly {
         self.message.take().map(|message| message.finish(limit)).transpose()
     }
 
-    /// Adds one byte in the middle of a frame and says so, if there is room and nothing to check: there is
-    /// only room for what the limit allows.
+    /// Adds one byte in the middle of a frame and says so, if there is room and nothing to check: the length
+    /// of the frame was checked when it began, and a lower limit since then has taken the room back.
     #[inline]
     pub(super) fn push_byte(&mut self, byte: u8) -> bool {
         match &mut self.message {
@@ -83,7 +83,7 @@ impl Assembly {
         }
     }
 
-    /// Gives back the room that was taken under another limit.
+    /// Gives back the room behind what has arrived, so that the next byte is checked again.
     pub(super) fn forget_room(&mut self) {
         match &mut self.message {
             Some(Message::Text(text, _)) => text.shrink_to_fit(),

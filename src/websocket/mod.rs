@@ -276,10 +276,12 @@ impl<R: Role> WebSocket<R> {
     ///
     /// A message that has begun counts against the new limit too.
     pub fn set_message_limit(&mut self, limit: u32) {
-        self.limit = limit;
-        if let Some(assembly) = &mut self.assembly {
-            assembly.forget_room();
+        if limit < self.limit {
+            if let Some(assembly) = &mut self.assembly {
+                assembly.forget_room();
+            }
         }
+        self.limit = limit;
     }
 
     #[inline]

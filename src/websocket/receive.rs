@@ -78,6 +78,7 @@ impl<R: Role> WebSocket<R> {
         self.next_in_longer_middle(input, out)
     }
 
+    /// The rest of that way, apart from it so that a single byte does not pay for the registers of the XOR.
     #[inline(never)]
     fn next_in_longer_middle<'b>(
         &mut self,

@@ -138,7 +138,7 @@ fn arguments_that_make_no_sense() {
     let injection = ["ws://localhost", "--header", "X: a\r\nY: b"];
     assert_fails(&run("client", &injection, b""), 2, "control character");
     for text in ["ws://localhost/a b", "ws://localhost/\na"] {
-        assert_fails(&run("client", &[text], b""), 2, "the path of the URI");
+        assert_fails(&run("client", &[text], b""), 2, "the path or query of the URI");
     }
 }
 

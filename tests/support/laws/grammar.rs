@@ -96,7 +96,7 @@ pub fn subprotocols(values: &[&[u8]]) {
 /// together; every other text with a host and a path that can be written is one.
 pub fn uri(text: &str) {
     let mut out = Outbox::new(&Limits::default());
-    let mut is_written = |connect: &Connect<'_>| connect.write([0; 16], &mut out).is_ok();
+    let mut is_written = |connect: &Connect<'_, '_>| connect.write([0; 16], &mut out).is_ok();
     if let Ok(uri) = Uri::parse(text) {
         assert!(is_written(&Connect::to(&uri)), "{text}");
         let scheme = if uri.is_secure() { "wss" } else { "ws" };
