@@ -4,7 +4,7 @@ mod support;
 
 use dormouse::decode::FrameError;
 use dormouse::wire::HeaderError;
-use dormouse::{Event, Input, Limits, Outbox, Prepared, SendError, Server, Violation, WebSocket};
+use dormouse::{Event, Input, Limits, Outbox, Prepared, SendError, Violation, WebSocket};
 use support::driver::run;
 use support::oracle::Reader;
 use support::story::{Ending, check, stories};
@@ -231,24 +231,16 @@ fn s10_4_a_new_limit_holds_inside_a_frame() {
             let mut bytes = frame(FIN | kind, Some(KEY), &[b'a'; 100]);
             let (start, rest) = bytes.split_at_mut(6 + 50);
             for byte in start.chunks_mut(1) {
-                assert_eq!(next_event(&mut ws, byte, &mut out), Ok(None));
+                assert_eq!(ws.next(&mut Input::new(byte), &mut out), Ok(None));
             }
             ws.set_message_limit(enough);
             let (more, rest) = rest.split_at_mut(portion);
-            assert_eq!(next_event(&mut ws, more, &mut out), Ok(None));
+            assert_eq!(ws.next(&mut Input::new(more), &mut out), Ok(None));
             ws.set_message_limit(enough - 1);
-            let next = next_event(&mut ws, &mut rest[..portion.min(9)], &mut out);
+            let next = ws.next(&mut Input::new(&mut rest[..portion.min(9)]), &mut out);
             assert_eq!(next, Err(Violation::MessageTooBig), "{kind:#x} in reads of {portion}");
         }
     }
-}
-
-fn next_event<'b>(
-    ws: &mut WebSocket<Server>,
-    bytes: &'b mut [u8],
-    out: &mut Outbox,
-) -> Result<Option<Event<'b>>, Violation> {
-    ws.next(&mut Input::new(bytes), out)
 }
 
 #[test]

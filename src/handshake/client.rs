@@ -1,7 +1,7 @@
 //! The client's side of the opening handshake.
 //!
-//! RFC 6455 §3 and §4.1. Layer 4: reads the URI, writes the request, verifies the response. It opens no connection,
-//! resolves no name and draws no randomness: the embedder does, and brings the nonce.
+//! RFC 6455 §3 and §4.1. Layer 4: reads the URI, writes the request, verifies the response. It opens
+//! no connection, resolves no name and draws no randomness: the embedder does, and brings the nonce.
 //!
 //! # What §4.1 leaves to you
 //!
@@ -215,7 +215,7 @@ impl fmt::Debug for Connect<'_, '_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Connect")
             .field("host", &self.host)
-            .field("path", &self.target.split('?').next().unwrap_or_default())
+            .field("path", &grammar::without_query(self.target))
             .field("origin", &self.origin)
             .field("headers", &Names(self.headers))
             .finish_non_exhaustive()

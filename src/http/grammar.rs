@@ -147,9 +147,16 @@ pub(crate) fn is_same<const N: usize>(name: &[u8], other: &[u8; N]) -> bool {
 }
 
 /// Whether `bytes` are a host with an optional port, as in the Host field (RFC 9110 §7.2).
+#[inline]
+pub(crate) fn is_authority(bytes: &[u8]) -> bool {
+    host_len(bytes).is_some()
+}
+
+/// How many of `bytes` are the host, in its brackets if it has some, if they are a host with an optional
+/// port. A colon and digits may follow.
 ///
 /// An empty host is refused: RFC 9110 §4.2.1 makes a URI with one invalid.
-pub(crate) fn is_authority(bytes: &[u8]) -> bool {
+pub(crate) fn host_len(bytes: &[u8]) -> Option<usize> {
     let (host_is_valid, after) = match bytes.strip_prefix(b"[") {
         Some(literal) => {
             let (address, after) = split_at_byte(literal, b']');
@@ -162,12 +169,17 @@ pub(crate) fn is_authority(bytes: &[u8]) -> bool {
             (after.len() < bytes.len(), Some(after))
         }
     };
+    let after = after?;
     let port_is_valid = match after {
-        Some([b':', port @ ..]) => all(port, DIGIT),
-        Some(after) => after.is_empty(),
-        None => false,
+        [b':', port @ ..] => all(port, DIGIT),
+        after => after.is_empty(),
     };
-    host_is_valid && port_is_valid
+    (host_is_valid && port_is_valid).then_some(bytes.len().saturating_sub(after.len()))
+}
+
+/// What comes before the question mark of a target, if it has one.
+pub(crate) fn without_query(target: &str) -> &str {
+    target.split_once('?').map_or(target, |(before, _)| before)
 }
 
 /// `bytes` without spaces and tabs at both ends (RFC 9110 §5.6.3, `OWS`).

@@ -6,6 +6,7 @@
 use core::fmt;
 use core::mem::MaybeUninit;
 
+use super::grammar::without_query;
 use super::{Fields, HeadError, Header};
 
 /// The version of HTTP in a start line.
@@ -316,7 +317,7 @@ impl fmt::Debug for Request<'_, '_> {
 
 /// The authority if the target is an absolute URI, and the path.
 fn split_target(target: &str) -> (Option<&str>, &str) {
-    let before_query = target.split_once('?').map_or(target, |(path, _)| path);
+    let before_query = without_query(target);
     if before_query.starts_with('/') || before_query == "*" {
         return (None, before_query);
     }

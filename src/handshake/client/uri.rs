@@ -72,15 +72,14 @@ impl<'a> Uri<'a> {
             return Err(UriError::Fragment);
         }
         let (authority, target) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
-        if !grammar::is_authority(authority.as_bytes()) {
-            return Err(UriError::Host);
-        }
+        let host_len = grammar::host_len(authority.as_bytes()).ok_or(UriError::Host)?;
+        let (host, port) = authority.split_at_checked(host_len).ok_or(UriError::Host)?;
         // §3: "The port component is OPTIONAL; the default for "ws" is port 80, while the default for
         // "wss" is port 443."
         let default = if is_secure { 443 } else { 80 };
-        let (host, port) = match split_port(authority) {
-            (host, "") => (host, default),
-            (host, digits) => (host, digits.parse().map_err(|_| UriError::Port)?),
+        let port = match port.strip_prefix(':') {
+            None | Some("") => default,
+            Some(digits) => digits.parse().map_err(|_| UriError::Port)?,
         };
         let target = resource_name(target);
         if !grammar::is_path(target.as_bytes()) {
@@ -125,16 +124,8 @@ impl fmt::Debug for Uri<'_> {
         f.debug_struct("Uri")
             .field("is_secure", &self.is_secure)
             .field("authority", &self.authority)
-            .field("path", &self.target.split('?').next().unwrap_or_default())
+            .field("path", &grammar::without_query(&self.target))
             .finish_non_exhaustive()
-    }
-}
-
-/// The host, in its brackets if it has some, and the digits of the port.
-fn split_port(authority: &str) -> (&str, &str) {
-    match authority.rsplit_once(':') {
-        Some((host, port)) if !port.ends_with(']') => (host, port),
-        _ => (authority, ""),
     }
 }
 
